@@ -1,0 +1,45 @@
+# make book | test | lab | serve | clean | requirements; README.md says more.
+PYTHON ?= python3
+SOURCE ?= demo
+QUICK ?=
+PORT ?= 8000
+
+RUN := .venv/bin/python
+OPTIONS := --source $(SOURCE) $(if $(QUICK),--quick)
+SITE := $(or $(MPCF_BUILD),_build)/$(SOURCE)$(if $(QUICK),-quick)/html
+
+.PHONY: book test lab serve clean requirements
+.DELETE_ON_ERROR:
+
+book: .venv/installed
+	$(RUN) -m mpcf book $(OPTIONS)
+
+test: .venv/installed
+	$(RUN) -m pytest
+
+lab: .venv/installed
+	$(RUN) -m jupyter lab notebooks
+
+serve: .venv/installed
+	@echo "http://127.0.0.1:$(PORT)/ serves $(SITE); stop it with Ctrl+C"
+	$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+
+clean:
+	rm -rf _build
+
+# The exact versions of everything, from pyproject.toml's direct dependencies.
+requirements: .venv/installed
+	$(RUN) -m pip install --quiet uv
+	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --fork-strategy fewest \
+	  --python-version 3.11 --custom-compile-command "make requirements" \
+	  --output-file requirements.txt
+	echo "-e ." >> requirements.txt
+
+# The environment, made once and again whenever requirements.txt changes.
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error: $(PYTHON) is $$($(PYTHON) --version), but the book needs Python 3.11, 3.12" \
+	    "or 3.13; name one, such as: make PYTHON=python3.13 book"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@

@@ -1,0 +1,163 @@
+"""Command line of the book: ``python -m mpcf``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mpcf import build, catalog, chapters, site
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program's name; by default this process's own.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all went well, 1 otherwise.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except chapters.ChapterFailed as error:
+        print(error.traceback, file=sys.stderr)
+        return _fail(error)
+    except (
+        build.BuildLocked,
+        catalog.CatalogError,
+        catalog.SourceUnavailable,
+        site.SiteError,
+        FileNotFoundError,
+        LookupError,
+        ValueError,
+    ) as error:
+        return _fail(error)
+    return 0
+
+
+def _fail(error: Exception) -> int:
+    text = error.args[0] if isinstance(error, LookupError) and error.args else error
+    print(f"error: {text}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mpcf", description=_DESCRIPTION)
+    commands = parser.add_subparsers(metavar="command", required=True)
+
+    def command(name: str, function, text: str, *parts: argparse.ArgumentParser):
+        added = commands.add_parser(name, help=text, description=text, parents=parts)
+        added.set_defaults(command=function)
+        return added
+
+    size = argparse.ArgumentParser(add_help=False)
+    size.add_argument("--quick", action="store_true", help="the small ensemble: a first look")
+    source = argparse.ArgumentParser(add_help=False)
+    source.add_argument("--source", default=chapters.DEMO, help="entry of the catalogue")
+    settings = argparse.ArgumentParser(add_help=False)
+    settings.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the notebooks; may be given several times",
+    )
+    command("book", _book, "data, chapters and site: whatever is stale", size, source, settings)
+    run = command("run", _run, "a chapter, and what it needs", size, source, settings)
+    run.add_argument("chapter", help="its number or name, such as 04")
+    command("simulate", _simulate, "the demonstration ensemble", size)
+    page = command(
+        "site", _site, "the site, from chapters that are up to date", size, source, settings
+    )
+    page.add_argument("--check", action="store_true", help="only check the pages that are there")
+    command("sources", _sources, "what the catalogue holds")
+    command("golden", _golden, "keep the quick run's numbers as the test's (an intended change)")
+    return parser
+
+
+_DESCRIPTION = "Moisture-amplified Permafrost Carbon Feedback: run and render the book."
+
+
+def _chosen(options: argparse.Namespace) -> chapters.Run:
+    """Make the run that the options ask for, once all names in them are known to be valid."""
+    catalog.entry(options.source)
+    return chapters.Run(options.source, options.quick, chapters.read_settings(options.set))
+
+
+def _book(options: argparse.Namespace) -> None:
+    run = _chosen(options)
+    with build.lock(run.folder):
+        _bring_up_to_date(run)
+        rendered = site.build(run)
+    _say("site" if rendered else "site, unchanged", run.folder / "html" / "index.html")
+
+
+def _run(options: argparse.Namespace) -> None:
+    chapter = chapters.find_chapter(options.chapter)
+    run = _chosen(options)
+    with build.lock(run.folder):
+        _bring_up_to_date(run, chapter)
+    _say("executed notebook", run.folder / "notebooks" / f"{chapter}.ipynb")
+    _say("results", run.folder / "results" / chapter)
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    run = chapters.Run(quick=options.quick)
+    with build.lock(run.folder):
+        made = chapters.simulate(run)
+    _say("data" if made else "data, unchanged", run.folder / "data" / "monthly.zarr")
+
+
+def _site(options: argparse.Namespace) -> None:
+    run = _chosen(options)
+    folder = run.folder / "html"
+    if not options.check:
+        with build.lock(run.folder):
+            site.build(run)
+    elif problems := site.check(folder, site.pages(build.project_root() / "_toc.yml")):
+        raise site.SiteError(f"faults in {folder}:\n  " + "\n  ".join(problems))
+    _say("site, checked", folder / "index.html")
+
+
+def _sources(options: argparse.Namespace) -> None:
+    for kind, names in (("sources", catalog.sources()), ("records", catalog.records())):
+        print(f"{kind}:")
+        for name in names:
+            print(f"  {name:<16}{catalog.entry(name).description}")
+    _say("catalogue", build.project_root() / "catalog.yml")
+
+
+def _golden(options: argparse.Namespace) -> None:
+    run = chapters.Run(quick=True)
+    with build.lock(run.folder):
+        _bring_up_to_date(run)
+        golden = build.project_root() / "tests" / "golden" / "numbers.json"
+        text = (run.folder / "results" / "numbers.json").read_text(encoding="utf-8")
+        build.write_atomic(golden, text)
+    _say("golden numbers", golden)
+
+
+def _bring_up_to_date(run: chapters.Run, last: str | None = None) -> None:
+    if chapters.simulate(run):
+        _say("data", run.folder / "data" / "monthly.zarr")
+    done = chapters.run_chapters(run, last)
+    print(f"chapters executed: {', '.join(done)}" if done else "chapters: all up to date")
+
+
+def _say(what: str, path: Path) -> None:
+    """Say where a result is: from here, if it is below here."""
+    shown = os.path.relpath(path)
+    print(f"{what}: {path if shown.startswith('..') else shown}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,389 @@
+"""Carbon: photosynthesis, plant respiration, litter and soil carbon by layer, by month.
+
+The carbon equations see the column only through monthly arrays (air and soil temperature,
+liquid water), so that any of them can be replaced by that of another run.
+
+    GPP = ε · PAR · cover · f(T) · (1 + β ln(C/C0)) · g(liquid)
+    RA  = r · GPP
+    RH  = (1 - a) · Σ k_fast s F + Σ k_slow s S
+    s   = Q10^((T - 10 °C)/10) · W(liquid) · O(liquid) · exp(-z/z0)
+
+W falls with the logarithm of water potential from saturation to -10 MPa and O is the lack of
+air near saturation: decay is largest in moist soil. Soil that is frozen holds little liquid
+water, so its carbon rests.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import asdict, dataclass
+
+import numba
+import numpy as np
+
+from mpcf.demo.column import MONTH_DAYS, WET_LAYERS, Monthly, Soil, soil
+from mpcf.demo.parameters import CARBON, SOIL, CarbonParameters
+from mpcf.demo.weather import daily_insolation
+
+__all__ = [
+    "Carbon",
+    "Fluxes",
+    "decay_scalar",
+    "equilibrium",
+    "growth_scalar",
+    "live",
+    "monthly_light",
+    "slow_stock",
+]
+
+Values = namedtuple("Values", [*CarbonParameters.__dataclass_fields__, "wilting", "stress_free"])
+
+
+def values(parameters: CarbonParameters = CARBON) -> Values:
+    """Return the parameters as a named tuple, which kernels can read."""
+    return Values(**asdict(parameters), wilting=SOIL.wilting, stress_free=SOIL.stress_free)
+
+
+@dataclass
+class Carbon:
+    """Carbon of all cells, kg m-2, and what sets its turnover.
+
+    Attributes
+    ----------
+    plants : ndarray (cell,)
+    fast, slow : ndarray (cell, layer)
+    degree_days : ndarray (cell,)
+        Memory of thawing degree-days, K d.
+    litter_profile : ndarray (cell, layer)
+        Share of litter that enters each layer.
+    slow_rate : ndarray (cell,)
+        Decay of slow carbon at 10 °C, moist, yr-1.
+    """
+
+    plants: np.ndarray
+    fast: np.ndarray
+    slow: np.ndarray
+    degree_days: np.ndarray
+    litter_profile: np.ndarray
+    slow_rate: np.ndarray
+
+    def copy(self) -> Carbon:
+        """Return a copy that can be advanced apart."""
+        return Carbon(*(getattr(self, name).copy() for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Fluxes:
+    """Monthly carbon (cell, month), float32: fluxes kg m-2 s-1, stocks at month's end kg m-2."""
+
+    gpp: np.ndarray
+    ra: np.ndarray
+    rh: np.ndarray
+    soil: np.ndarray
+    plants: np.ndarray
+
+
+def monthly_light(lat: np.ndarray) -> np.ndarray:
+    """Photosynthetic light at the surface by month (cell, month), W m-2."""
+    daily = daily_insolation(lat, np.arange(365) + 0.5)
+    ends = np.cumsum(MONTH_DAYS)
+    parts = [
+        daily[:, end - length : end].mean(axis=1)
+        for end, length in zip(ends, MONTH_DAYS, strict=True)
+    ]
+    return CARBON.light_share * SOIL.transmissivity * np.stack(parts, axis=1)
+
+
+@numba.njit(cache=True, inline="always")
+def decay_scalar(temperature, saturation, depth, p):
+    """Speed of decay relative to moist soil at 10 °C at the surface.
+
+    Parameters
+    ----------
+    temperature : float, °C
+    saturation : float
+        Liquid water per pore space.
+    depth : float, m
+    p : Values
+    """
+    if saturation <= 0.0:
+        return 0.0
+    moist = 1.0 + p.retention * np.log(saturation) / np.log(p.driest / p.wettest)
+    if moist <= 0.0:
+        return 0.0
+    full = min(max((saturation - p.waterlogged) / (1.0 - p.waterlogged), 0.0), 1.0)
+    return (
+        p.q10 ** ((temperature - 10.0) / 10.0)
+        * min(moist, 1.0)
+        * (1.0 - p.microbe_waterlogging * full)
+        * np.exp(-depth / p.depth_scale)
+    )
+
+
+@numba.njit(cache=True, inline="always")
+def growth_scalar(liquid, room, roots, p):
+    """Limit that liquid water sets on photosynthesis: too dry or frozen, or waterlogged.
+
+    Parameters
+    ----------
+    liquid : ndarray (layer,), kg m-2
+    room : ndarray (layer,)
+        Water that fills the pores, kg m-2.
+    roots : ndarray (layer,)
+        Share of roots.
+    p : Values
+    """
+    total = 0.0
+    for i in range(liquid.size):
+        wet = liquid[i] / room[i]
+        ease = min(max((wet - p.wilting) / (p.stress_free - p.wilting), 0.0), 1.0)
+        full = min(max((wet - p.waterlogged) / (1.0 - p.waterlogged), 0.0), 1.0)
+        total += roots[i] * ease * (1.0 - p.plant_waterlogging * full)
+    return total
+
+
+@numba.njit(parallel=True, cache=True)
+def _live(
+    plants,
+    fast,
+    slow,
+    degree_days,
+    profile,
+    slow_rate,
+    air,
+    temperature,
+    liquid,
+    co2,
+    light,
+    room,
+    roots,
+    depth,
+    days,
+    p,
+    gpp,
+    ra,
+    rh,
+    stock,
+    growth,
+):
+    cells, months = air.shape
+    for cell in numba.prange(cells):
+        warm = 0.0
+        for month in range(months):
+            m = month % 12
+            year_share = days[m] / 365.0
+            seconds = days[m] * 86400.0
+            t_air = air[cell, month]
+            warm += max(t_air, 0.0) * days[m]
+            cover = p.most_cover * degree_days[cell] / (degree_days[cell] + p.half_cover)
+            fixed = (
+                p.light_use
+                * light[cell, m]
+                * cover
+                * min(max(t_air / p.warm_enough, 0.0), 1.0)
+                * (1.0 + p.co2_response * np.log(co2[month]))
+                * growth_scalar(liquid[cell, month], room, roots, p)
+            )
+            if slow_rate[cell] == 0.0:
+                fixed = 0.0
+            plants[cell] += (1.0 - p.respired) * fixed * seconds
+            litter = plants[cell] * (1.0 - np.exp(-year_share / p.plant_time))
+            plants[cell] -= litter
+            released = 0.0
+            total = 0.0
+            for i in range(WET_LAYERS):
+                s = decay_scalar(
+                    temperature[cell, month, i], liquid[cell, month, i] / room[i], depth[i], p
+                )
+                lost = fast[cell, i] * (1.0 - np.exp(-p.fast_rate * s * year_share))
+                old = slow[cell, i] * (1.0 - np.exp(-slow_rate[cell] * s * year_share))
+                fast[cell, i] += litter * profile[cell, i] - lost
+                slow[cell, i] += p.to_slow * lost - old
+                released += (1.0 - p.to_slow) * lost + old
+                total += fast[cell, i] + slow[cell, i]
+            gpp[cell, month] = fixed
+            ra[cell, month] = p.respired * fixed
+            rh[cell, month] = released / seconds
+            stock[cell, month] = total
+            growth[cell, month] = plants[cell]
+            if m == 11:
+                degree_days[cell] += (warm - degree_days[cell]) * (
+                    1.0 - np.exp(-1.0 / p.cover_memory)
+                )
+                warm = 0.0
+
+
+def live(
+    carbon: Carbon,
+    monthly: Monthly,
+    co2: np.ndarray,
+    light: np.ndarray,
+    *,
+    co2_reference: float,
+    dtype: type = np.float32,
+    parameters: CarbonParameters = CARBON,
+) -> Fluxes:
+    """Advance carbon through whole years.
+
+    Parameters
+    ----------
+    carbon : Carbon
+        Changed in place.
+    monthly : Monthly
+        Air temperature, soil temperature and liquid water of the column.
+    co2 : ndarray (year,)
+        ppm.
+    light : ndarray (cell, 12)
+        From `monthly_light`.
+    co2_reference : float
+        CO2 at which plants are not fertilised, ppm.
+    dtype : type
+        Of the fluxes.
+    parameters : CarbonParameters
+
+    Returns
+    -------
+    Fluxes
+    """
+    layers = soil()
+    out = [np.empty(monthly.air.shape, dtype) for _ in range(5)]
+    _live(
+        carbon.plants,
+        carbon.fast,
+        carbon.slow,
+        carbon.degree_days,
+        carbon.litter_profile,
+        carbon.slow_rate,
+        monthly.air,
+        monthly.temperature,
+        monthly.liquid,
+        np.repeat(co2 / co2_reference, 12),
+        light,
+        pore_room(layers),
+        layers.roots[:WET_LAYERS],
+        middle(layers),
+        MONTH_DAYS.astype(float),
+        values(parameters),
+        *out,
+    )
+    return Fluxes(*out)
+
+
+def pore_room(layers: Soil) -> np.ndarray:
+    """Water that fills the pores of the wet layers (layer,), kg m-2."""
+    return 1000.0 * (layers.porosity * layers.thickness)[:WET_LAYERS]
+
+
+def middle(layers: Soil) -> np.ndarray:
+    """Depth of the middle of the wet layers (layer,), m."""
+    return (np.cumsum(layers.thickness) - 0.5 * layers.thickness)[:WET_LAYERS]
+
+
+def slow_stock(soil_temperature: np.ndarray, parameters: CarbonParameters = CARBON) -> np.ndarray:
+    """Slow carbon of the layers before warming.
+
+    A surface part everywhere, and a part throughout ground that is frozen all year.
+
+    Parameters
+    ----------
+    soil_temperature : ndarray (cell,)
+        Mean of the column, °C: the frozen part grows from none at +1 °C to all at -1 °C.
+
+    Returns
+    -------
+    ndarray (cell, layer)
+        kg m-2.
+    """
+    p, layers = parameters, soil()
+    edges = np.concatenate([[0.0], np.cumsum(layers.thickness[:WET_LAYERS])])
+    surface = p.slow_surface * p.slow_scale * -np.diff(np.exp(-edges / p.slow_scale))
+    frozen = np.clip(0.5 - 0.5 * soil_temperature, 0.0, 1.0)
+    return surface + frozen[:, None] * p.slow_frozen * layers.thickness[:WET_LAYERS]
+
+
+@numba.njit(parallel=True, cache=True)
+def _mean_scalar(temperature, liquid, room, depth, days, p):
+    cells, months = temperature.shape[0], temperature.shape[1]
+    out = np.zeros((cells, WET_LAYERS))
+    for cell in numba.prange(cells):
+        for month in range(months):
+            for i in range(WET_LAYERS):
+                out[cell, i] += days[month % 12] * decay_scalar(
+                    temperature[cell, month, i], liquid[cell, month, i] / room[i], depth[i], p
+                )
+        for i in range(WET_LAYERS):
+            out[cell, i] /= 365.0 * (months // 12)
+    return out
+
+
+def equilibrium(
+    monthly: Monthly,
+    co2: float,
+    light: np.ndarray,
+    *,
+    co2_reference: float,
+    parameters: CarbonParameters = CARBON,
+) -> Carbon:
+    """Carbon at rest with an unforced climate.
+
+    The slow stock is given; the decay of slow carbon of each cell and the depth at which litter
+    enters follow from the demand that nothing drifts: input into a layer is proportional to its
+    mean decay scalar times its slow stock. Ground that never thaws gets no litter, and cells
+    that never thaw have no plants.
+
+    Parameters
+    ----------
+    monthly : Monthly
+        Whole years of the unforced column.
+    co2 : float
+        ppm.
+    light : ndarray (cell, 12)
+    co2_reference : float
+        ppm.
+    parameters : CarbonParameters
+
+    Returns
+    -------
+    Carbon
+    """
+    p, layers = parameters, soil()
+    cells, months = monthly.air.shape
+    length = np.tile(MONTH_DAYS, months // 12).astype(float)
+    stock = slow_stock(np.einsum("cml,m->c", monthly.temperature, length / length.sum())
+                       / WET_LAYERS)
+    scalar = _mean_scalar(
+        monthly.temperature,
+        monthly.liquid,
+        pore_room(layers),
+        middle(layers),
+        MONTH_DAYS.astype(float),
+        values(p),
+    )
+    speed = scalar * stock
+    total = speed.sum(axis=1)
+    alive = total > 1e-3
+    safe = np.where(alive, total, 1.0)
+    warm = (np.maximum(monthly.air, 0.0) * length).sum(axis=1) / (months // 12)
+    carbon = Carbon(
+        plants=np.zeros(cells),
+        fast=np.zeros((cells, WET_LAYERS)),
+        slow=stock,
+        degree_days=warm,
+        litter_profile=np.where(alive[:, None], speed / safe[:, None], 0.0),
+        slow_rate=alive.astype(float),
+    )
+    trial = live(
+        carbon.copy(),
+        monthly,
+        np.full(months // 12, co2),
+        light,
+        co2_reference=co2_reference,
+        parameters=p,
+    )
+    growth = (1.0 - p.respired) * (trial.gpp * length * 86400.0).sum(axis=1) / (months // 12)
+    carbon.plants = growth * p.plant_time
+    carbon.fast = np.where(alive[:, None], growth[:, None] * stock / safe[:, None], 0.0) / (
+        p.fast_rate
+    )
+    carbon.slow_rate = np.where(alive, p.to_slow * growth / safe, 0.0)
+    return carbon

@@ -1,0 +1,165 @@
+"""Soil moisture: its meanings, its trend, and the region in which it is looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from mpcf.thaw import land_area
+
+BASE_YEARS = 15
+"""Length of the base period, the first years of a run."""
+
+MEANINGS = {
+    "liquid": ("soil_liquid", "liquid water"),
+    "total": ("soil_water", "liquid and frozen water"),
+    "thaw_wetness": ("thaw_wetness", "wetness of the thawed layer"),
+}
+"""What 'soil moisture' can mean: variable of the yearly dataset, and words."""
+
+
+def base_period(yearly: xr.Dataset) -> slice:
+    """Years of the base period: the first 15 of the run.
+
+    Parameters
+    ----------
+    yearly : Dataset (year, ...)
+        The yearly dataset.
+
+    Returns
+    -------
+    slice
+        Inclusive, for ``.sel(year=...)``.
+    """
+    first = int(yearly["year"][0])
+    return slice(first, first + BASE_YEARS - 1)
+
+
+def moisture_index(
+    yearly: xr.Dataset, meaning: str = "liquid", *, depth: float = 1.0, season: str = "year"
+) -> xr.DataArray:
+    """Soil moisture in one of its meanings.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+    meaning : {"liquid", "total", "thaw_wetness"}
+        Liquid water, liquid and frozen water, or thaw-season liquid water per volume of the
+        thawed layer (which has its own depth and season).
+    depth : float
+        0.1, 1 or 3 m.
+    season : {"year", "thaw"}
+        All months, or May to September.
+
+    Returns
+    -------
+    DataArray (member, year, lat, lon)
+        kg m-2; m3 m-3 for ``thaw_wetness``.
+
+    Raises
+    ------
+    ValueError
+        If meaning, depth or season is none of these.
+    """
+    if meaning not in MEANINGS:
+        raise ValueError(f"moisture '{meaning}' is unknown; choose one of {', '.join(MEANINGS)}")
+    values = yearly[MEANINGS[meaning][0]]
+    if meaning == "thaw_wetness":
+        return values.rename("moisture")
+    for name, choice in (("top", depth), ("season", season)):
+        if choice not in values[name].values:
+            known = ", ".join(map(str, values[name].values))
+            raise ValueError(f"{name} {choice!r} is not there; choose one of {known}")
+    return values.sel(top=depth, season=season, drop=True).rename("moisture")
+
+
+def permafrost_region(yearly: xr.Dataset) -> xr.DataArray:
+    """Land area of the cells with permafrost throughout the base period, in most members.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+
+    Returns
+    -------
+    DataArray (lat, lon)
+        m2 in the region, 0 outside: the fixed domain of every regional figure, and its weights.
+    """
+    base = yearly["permafrost"].sel(year=base_period(yearly))
+    always = (base.mean("year") == 1).mean("member") > 0.5
+    return land_area(yearly).where(always, 0.0).rename("region")
+
+
+def regional_mean(values: xr.DataArray | xr.Dataset, region: xr.DataArray):
+    """Area-weighted mean over the region.
+
+    Parameters
+    ----------
+    values : DataArray or Dataset (..., lat, lon)
+        Any unit.
+    region : DataArray (lat, lon)
+        m2.
+
+    Returns
+    -------
+    DataArray or Dataset (...)
+        Same unit.
+    """
+    return values.weighted(region).mean(("lat", "lon"))
+
+
+def decadal_trend(values: xr.DataArray) -> xr.DataArray:
+    """Least-squares slope over `year`, per decade.
+
+    Parameters
+    ----------
+    values : DataArray (year, ...)
+        Any unit.
+
+    Returns
+    -------
+    DataArray (...)
+        Unit per decade.
+
+    Examples
+    --------
+    >>> steady = xr.DataArray([1.0, 1.5, 2.0], {"year": [2000, 2001, 2002]}, "year")
+    >>> float(decadal_trend(steady))
+    5.0
+    """
+    year = values["year"] - values["year"].mean()
+    centred = values - values.mean("year", skipna=False)
+    slope = (centred * year).sum("year", skipna=False) / (year**2).sum()
+    return (10.0 * slope).rename("trend")
+
+
+def member_interval(values: xr.DataArray, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean over members with its Student t interval.
+
+    Parameters
+    ----------
+    values : DataArray (member)
+        One value a member.
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    tuple of float
+        Mean, lower and upper bound; the bounds are NaN with fewer than two members.
+
+    Examples
+    --------
+    >>> mean, low, high = member_interval(xr.DataArray([1.0, 2.0, 3.0], dims="member"))
+    >>> round(mean, 2), round(low, 2), round(high, 2)
+    (2.0, -0.48, 4.48)
+    """
+    from scipy.stats import t
+
+    x = np.asarray(values, dtype=float)
+    if x.size < 2:
+        return float(x.mean()), float("nan"), float("nan")
+    half = t.ppf((1 + level) / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size)
+    return float(x.mean()), float(x.mean() - half), float(x.mean() + half)

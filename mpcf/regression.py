@@ -1,0 +1,298 @@
+"""Gridded multiple regression of carbon fluxes on moisture, temperature and precipitation.
+
+Three estimators answer three questions. *Raw trend* (member effects) explains everything that
+moves together, the forced change included. *Year effects* (member and year effects) and *first
+differences* explain internal variability only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from mpcf.moisture import moisture_index
+
+RESPONSES = {
+    "nep": "GPP − AR − HR",
+    "gpp-rh": "GPP − HR",
+    "gpp": "GPP",
+    "ra": "AR",
+    "rh": "HR",
+}
+"""Carbon fluxes that can be explained, gC m-2 yr-1; a net flux is positive into the land."""
+
+ESTIMATORS = ("raw trend", "year effects", "first differences")
+
+FEWEST_MEMBERS = 4
+"""Fewest members from which errors clustered by member are given."""
+
+
+def response(yearly: xr.Dataset, kind: str = "nep") -> xr.DataArray:
+    """Carbon uptake capacity, or one of its sides.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+    kind : {"nep", "gpp-rh", "gpp", "ra", "rh"}
+        Net flux GPP − AR − HR, the study's wording GPP − HR, or one gross flux.
+
+    Returns
+    -------
+    DataArray (member, year, lat, lon)
+        gC m-2 yr-1.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is none of these.
+    """
+    gpp, ra, rh = (yearly[v].astype("float64") for v in ("gpp", "ra", "rh"))
+    fluxes = {"nep": gpp - ra - rh, "gpp-rh": gpp - rh, "gpp": gpp, "ra": ra, "rh": rh}
+    if kind not in fluxes:
+        raise ValueError(f"uptake '{kind}' is unknown; choose one of {', '.join(fluxes)}")
+    return fluxes[kind].rename(kind).assign_attrs(long_name=RESPONSES[kind], units="gC m-2 yr-1")
+
+
+def predictors(
+    yearly: xr.Dataset,
+    *,
+    moisture: str = "liquid",
+    depth: float = 1.0,
+    season: str = "year",
+    co2: bool = False,
+) -> xr.DataArray:
+    """Moisture, temperature and precipitation of the same season, and CO2 if asked for.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+    moisture : str
+        Meaning of moisture, see `mpcf.moisture.moisture_index`.
+    depth : float
+        m.
+    season : {"year", "thaw"}
+        Season of every predictor.
+    co2 : bool
+        Whether CO2 stands beside them.
+
+    Returns
+    -------
+    DataArray (predictor, member, year, lat, lon)
+        kg m-2 (m3 m-3 for ``thaw_wetness``), °C, mm, ppm.
+    """
+    parts = {
+        "moisture": moisture_index(yearly, moisture, depth=depth, season=season),
+        "temperature": yearly["temperature"].sel(season=season, drop=True),
+        "precipitation": yearly["precipitation"].sel(season=season, drop=True),
+    }
+    if co2:
+        parts["co2"] = yearly["co2"].broadcast_like(parts["moisture"])
+    stacked = [part.astype("float64").drop_attrs() for part in parts.values()]
+    return xr.concat(stacked, xr.DataArray(list(parts), dims="predictor", name="predictor"))
+
+
+def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
+    """Take out the effects that an estimator absorbs.
+
+    Parameters
+    ----------
+    values : DataArray (member, year, ...)
+        Any unit.
+    estimator : {"raw trend", "year effects", "first differences"}
+        Subtract each member's mean; also each year's mean over members; or take differences from
+        year to year, less their mean.
+
+    Returns
+    -------
+    DataArray (member, year, ...)
+        Same unit.
+
+    Raises
+    ------
+    ValueError
+        If the estimator is unknown, or year effects are asked of a single member.
+    """
+    if estimator == "raw trend":
+        return values - values.mean("year", skipna=False)
+    if estimator == "year effects":
+        if values.sizes["member"] < 2:
+            raise ValueError("year effects need two members or more; with one, nothing is left")
+        values = values - values.mean("member", skipna=False)
+        return values - values.mean("year", skipna=False)
+    if estimator == "first differences":
+        change = values.diff("year")
+        return change - change.mean(("member", "year"), skipna=False)
+    raise ValueError(f"estimator '{estimator}' is unknown; choose one of {', '.join(ESTIMATORS)}")
+
+
+def fit(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.Dataset:
+    r"""Fit y = a + Σ b·x + e in every cell, over members and years, with honest errors.
+
+    Errors of *year effects* are clustered by member (CR1), with t(M − 1). Members share the
+    forced signal, so those of *raw trend* and *first differences* are not: scores are summed over
+    members in each year, and their long-run variance is the equal-weighted cosine estimate with
+    ν = ⌊0.4 T^{2/3}⌋ terms and t(ν).
+
+    Parameters
+    ----------
+    y : DataArray (member, year, ...)
+        What is explained.
+    x : DataArray (predictor, member, year, ...)
+        Predictors.
+    estimator : {"raw trend", "year effects", "first differences"}
+        See `transform`.
+
+    Returns
+    -------
+    Dataset (predictor, ...)
+        ``b`` in units of y per unit of x; ``b_std``, per standard deviation of what is fitted, in
+        units of y; ``se``, ``t``, ``p`` of b; ``r_squared`` and ``n`` (...). A cell with a gap, a
+        predictor that does not vary, or a singular design is NaN. ``se``, ``t`` and ``p`` of year
+        effects are NaN with fewer than four members.
+
+    References
+    ----------
+    Lazarus et al. 2018, doi 10.1080/07350015.2018.1506926 (equal-weighted cosine estimate).
+    """
+    y_in, x_in = transform(y, estimator), transform(x, estimator)
+    rest = [d for d in y.dims if d not in ("member", "year")]
+    y_in = y_in.transpose(*rest, "member", "year")
+    x_in = x_in.transpose(*rest, "member", "year", "predictor")
+    members, years = y_in.sizes["member"], y_in.sizes["year"]
+    k = x_in.sizes["predictor"]
+    shape = y_in.shape[:-2]
+    absorbed = {
+        "raw trend": members,
+        "year effects": members + years - 1,
+        "first differences": 1,
+    }[estimator]
+
+    yy = y_in.values.reshape(-1, members * years)
+    xx = x_in.values.reshape(-1, members * years, k)
+    whole = np.isfinite(yy).all(1) & np.isfinite(xx).all((1, 2))
+    spread = xx.std(axis=1)
+    whole &= (spread > 1e-12 * np.abs(xx).max(axis=1, initial=1e-300)).all(1)
+    results = {name: np.full((len(yy), k), np.nan) for name in ("b", "b_std", "se", "t", "p")}
+    r_squared = np.full(len(yy), np.nan)
+    n = np.where(whole, members * years, 0)
+    if whole.any():
+        yy, xx, spread = yy[whole], xx[whole], spread[whole]
+        q, r = np.linalg.qr(xx / spread[:, None, :])
+        diagonal = np.abs(np.diagonal(r, axis1=1, axis2=2))
+        good = diagonal.min(1) > 1e-10 * diagonal.max(1)
+        r[~good] = np.nan
+        inverse = np.linalg.solve(r, np.broadcast_to(np.eye(k), r.shape))
+        beta = (inverse @ (q.swapaxes(1, 2) @ yy[..., None]))[..., 0]
+        residual = yy - (q @ (q.swapaxes(1, 2) @ yy[..., None]))[..., 0]
+        scores = (q * residual[..., None]).reshape(-1, members, years, k)
+        if estimator == "year effects":
+            meat, freedom = _clustered(scores, k + absorbed)
+        else:
+            meat, freedom = _cosine(scores.sum(axis=1))
+        variance = np.einsum("cij,cjk,cik->ci", inverse, meat, inverse)
+        se = np.sqrt(variance)
+        results["b"][whole] = beta / spread
+        results["b_std"][whole] = beta
+        results["se"][whole] = se / spread
+        with np.errstate(invalid="ignore", divide="ignore"):
+            results["t"][whole] = beta / se
+        results["p"][whole] = 2 * stats.t.sf(np.abs(results["t"][whole]), freedom)
+        r_squared[whole] = 1 - (residual**2).sum(1) / (yy**2).sum(1)
+        n[np.flatnonzero(whole)[~good]] = 0
+
+    coords = {d: y[d] for d in rest if d in y.coords} | {"predictor": x["predictor"]}
+    out = xr.Dataset(coords=coords, attrs={"estimator": estimator})
+    for name, values in results.items():
+        out[name] = (("predictor", *rest), np.moveaxis(values.reshape(*shape, k), -1, 0))
+    out["r_squared"] = (tuple(rest), r_squared.reshape(shape))
+    out["n"] = (tuple(rest), n.reshape(shape))
+    return out
+
+
+def _clustered(scores: np.ndarray, parameters: int) -> tuple[np.ndarray, int]:
+    """CR1: variance of the members' sums of scores (cell, member, year, k)."""
+    cells, members, years, k = scores.shape
+    if members < FEWEST_MEMBERS:
+        return np.full((cells, k, k), np.nan), 1
+    rows = members * years
+    sums = scores.sum(axis=2)
+    correction = members / (members - 1) * (rows - 1) / (rows - parameters)
+    return correction * np.einsum("cmi,cmj->cij", sums, sums), members - 1
+
+
+def _cosine(scores: np.ndarray) -> tuple[np.ndarray, int]:
+    """Equal-weighted cosine estimate of the long-run variance of scores (cell, year, k)."""
+    years = scores.shape[1]
+    terms = max(1, int(0.4 * years ** (2 / 3)))
+    order, step = np.arange(1, terms + 1)[:, None], np.arange(years) + 0.5
+    cosines = np.sqrt(2 / years) * np.cos(np.pi * order * step / years)
+    projected = np.einsum("vt,ctk->cvk", cosines, scores)
+    return years / terms * np.einsum("cvi,cvj->cij", projected, projected), terms
+
+
+def collinearity(x: xr.DataArray, estimator: str = "raw trend") -> xr.Dataset:
+    r"""Variance inflation factors and condition number of the standardised predictors.
+
+    .. math:: \mathrm{VIF}_j = (R^{-1})_{jj},
+
+    with R the predictors' correlation matrix; the condition number is that of the standardised
+    design, the square root of the ratio of R's extreme eigenvalues.
+
+    Parameters
+    ----------
+    x : DataArray (predictor, member, year)
+        Predictors of one place.
+    estimator : str
+        See `transform`.
+
+    Returns
+    -------
+    Dataset (predictor)
+        ``vif`` (predictor) and ``condition_number``, both 1 at best.
+    """
+    rows = transform(x, estimator).transpose("predictor", "member", "year")
+    correlation = np.corrcoef(rows.values.reshape(x.sizes["predictor"], -1))
+    eigenvalues = np.linalg.eigvalsh(correlation)
+    return xr.Dataset(
+        {
+            "vif": ("predictor", np.diag(np.linalg.inv(correlation))),
+            "condition_number": float(np.sqrt(eigenvalues[-1] / eigenvalues[0])),
+        },
+        coords={"predictor": x["predictor"]},
+    )
+
+
+def false_discovery_mask(p: xr.DataArray, alpha: float = 0.10) -> xr.DataArray:
+    """Cells whose p passes the Benjamini–Hochberg threshold over all cells of a map.
+
+    Parameters
+    ----------
+    p : DataArray (lat, lon)
+        p values; NaN outside the domain, which is fixed beforehand.
+    alpha : float
+        False discovery rate; 0.10 for fields that are correlated in space.
+
+    Returns
+    -------
+    DataArray (lat, lon)
+        True where the map is significant.
+
+    References
+    ----------
+    Wilks 2016, doi 10.1175/BAMS-D-15-00267.1.
+
+    Examples
+    --------
+    >>> false_discovery_mask(xr.DataArray([0.001, 0.04, 0.5, np.nan], dims="lat")).values
+    array([ True,  True, False, False])
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    known = p.notnull().values
+    mask = np.zeros(p.shape, dtype=bool)
+    if known.any():
+        mask[known] = multipletests(p.values[known], alpha=alpha, method="fdr_bh")[0]
+    return p.copy(data=mask)

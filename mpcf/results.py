@@ -1,0 +1,341 @@
+"""What a chapter computes and shows: numbers, sentences, tables, figures and datasets.
+
+A chapter's sentences are made from the numbers that it records, so a page can't show a number
+that its run did not compute. ``numbers.json`` of a source holds every number of every chapter.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpcf.build import build_dir, write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from mpcf.catalog import Source
+
+SIGNIFICANT_DIGITS = 8
+KINDS = ("numbers", "sentences", "figures")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number with its unit and meaning.
+
+    Attributes
+    ----------
+    value : float or int
+        The value. NaN stands for *can't be told* and needs a `reason`.
+    unit : str
+        Its unit; ``"1"`` for a pure number.
+    meaning : str
+        What it is, in words that stand alone.
+    reason : str, optional
+        Why there is no value.
+
+    Raises
+    ------
+    ValueError
+        If the value is not finite and no reason is given, or it is infinite.
+
+    Examples
+    --------
+    >>> Number(14.77, "1e6 km2", "permafrost area").record()
+    {'value': 14.77, 'unit': '1e6 km2', 'meaning': 'permafrost area'}
+    """
+
+    value: float
+    unit: str
+    meaning: str
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Turn array scalars into plain numbers and refuse silent gaps."""
+        value = self.value
+        value = value.item() if hasattr(value, "item") else value
+        object.__setattr__(self, "value", value)
+        if math.isinf(value) or (math.isnan(value) and not self.reason):
+            raise ValueError(
+                f"the number '{self.meaning}' is {value}; give a finite value, or NaN with a reason"
+            )
+
+    def record(self) -> dict:
+        """Give the number as ``numbers.json`` holds it, rounded to 8 significant digits."""
+        value: float | int | None = self.value
+        if isinstance(value, float):
+            value = None if math.isnan(value) else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        record = {"value": value, "unit": self.unit, "meaning": self.meaning}
+        return record | ({"reason": self.reason} if value is None else {})
+
+    def __format__(self, spec: str) -> str:
+        """Format the value, with a true minus sign; NaN becomes 'unknown'."""
+        if isinstance(self.value, float) and math.isnan(self.value):
+            return "unknown"
+        return format(self.value, spec).replace("-", "−")
+
+
+class Chapter:
+    """A chapter of the book while it runs.
+
+    Parameters
+    ----------
+    name : str
+        Name of the notebook, such as ``"04-regression"``.
+    source : str
+        Entry of the catalogue.
+    quick : bool
+        Whether the small ensemble is used.
+    """
+
+    def __init__(self, name: str, *, source: str, quick: bool = False) -> None:
+        self.name = name
+        self.source_name = source
+        self.quick = quick
+        self.build = build_dir(source, quick)
+        self.folder = self.build / "results" / name
+        self._records: dict[str, dict] = {kind: {} for kind in KINDS}
+
+    @cached_property
+    def source(self) -> Source:
+        """The catalogue's entry: phases, convention, citation, licence."""
+        from mpcf.catalog import entry
+
+        return entry(self.source_name)
+
+    def banner(self) -> None:
+        """Show at the top of the page whether its data are synthetic."""
+        if self.source.is_synthetic:
+            text = (
+                "**Demonstration data.** Every result on this page comes from the book's own "
+                "synthetic ensemble, a reduced physical model. Nothing here is CESM2 output, and "
+                "no finding here is a finding about CESM2 or about the Arctic."
+            )
+        else:
+            text = f"**Data of this page:** {self.source.description} {self.source.citation}"
+        _show_markdown(f"> {text}")
+
+    def read(self, name: str) -> xr.Dataset:
+        """Open ``"yearly"`` or another chapter's dataset, such as ``"02-permafrost-thaw/masks"``.
+
+        Raises
+        ------
+        FileNotFoundError
+            If it has not been made; the message says which chapter makes it.
+        """
+        import xarray as xr
+
+        if name == "yearly":
+            path, maker = self.build / "yearly.zarr", "01"
+        else:
+            path, maker = self.build / "results" / f"{name}.nc", name[:2]
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path.name} of source '{self.source_name}' is not there; "
+                f"make it with: python -m mpcf run {maker}"
+                + (" --quick" if self.quick else "")
+                + (f" --source {self.source_name}" if self.source_name != "demo" else "")
+            )
+        if path.suffix == ".zarr":
+            return xr.open_zarr(path, chunks=None)
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            return dataset.load()
+
+    def save(self, dataset: xr.Dataset, name: str) -> None:
+        """Write a result as ``results/<chapter>/<name>.nc``, aside first, then renamed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{name}.nc"
+        aside = path.with_suffix(".nc.part")
+        dataset.attrs |= {
+            "mpcf_source": self.source_name,
+            "mpcf_synthetic": str(self.source.is_synthetic).lower(),
+        }
+        dataset.to_netcdf(aside, engine="netcdf4")
+        aside.replace(path)
+
+    def number(self, key: str, number: Number) -> Number:
+        """Record a number under ``<chapter>/<key>`` and give it back.
+
+        Raises
+        ------
+        ValueError
+            If another number was recorded under that key.
+        """
+        full = f"{self.name}/{key}"
+        record = number.record()
+        if self._records["numbers"].setdefault(full, record) != record:
+            raise ValueError(f"two different numbers were recorded as '{full}'")
+        return number
+
+    def say(self, template: str, *, key: str = "", **values: Number | str) -> None:
+        """Show a sentence and record its numbers.
+
+        Parameters
+        ----------
+        template : str
+            Markdown with ``{name:.2f}`` where the numbers stand.
+        key : str, optional
+            Record the sentence itself too, for use on other pages.
+        **values : Number or str
+            The numbers, each recorded under its name; words that depend on the result.
+        """
+        for name, value in values.items():
+            if isinstance(value, Number):
+                self.number(name, value)
+        sentence = template.format(**values)
+        if key:
+            self._records["sentences"][f"{self.name}/{key}"] = sentence
+        _show_markdown(sentence)
+
+    def table(
+        self,
+        frame: pd.DataFrame,
+        *,
+        name: str,
+        units: Mapping[str, str],
+        meaning: str,
+        decimals: int = 2,
+    ) -> None:
+        """Show a table and record each of its numbers as ``<name>_<row>_<column>``.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Numbers, with row labels that say what a row is. Text columns are shown as they are.
+        name : str
+            Prefix of the recorded keys.
+        units : mapping of str to str
+            Unit of each numeric column.
+        meaning : str
+            What the table holds.
+        decimals : int
+            Digits shown after the point.
+        """
+        import pandas as pd
+
+        shown = frame.astype(object).copy()
+        for column in frame.columns:
+            if not pd.api.types.is_numeric_dtype(frame[column]):
+                continue
+            for row in frame.index:
+                number = Number(
+                    frame.loc[row, column],
+                    units[column],
+                    f"{meaning}: {row}, {column}",
+                    reason="not defined" if pd.isna(frame.loc[row, column]) else "",
+                )
+                self.number(f"{name}_{_slug(row)}_{_slug(column)}", number)
+                whole = pd.api.types.is_integer_dtype(frame[column])
+                shown.loc[row, column] = f"{number:d}" if whole else f"{number:.{decimals}f}"
+        shown.columns = [
+            f"{c} ({units[c]})" if units.get(c, "1") != "1" else str(c) for c in frame.columns
+        ]
+        _show_markdown(_markdown_table(shown))
+
+    def figure(self, fig: Figure, name: str, *, caption: str, alt: str) -> None:
+        """Save a figure, and show it with its caption and its text for those who can't see it.
+
+        Raises
+        ------
+        ValueError
+            If the caption or the alternative text is empty.
+        """
+        import matplotlib.pyplot as plt
+        from IPython.display import HTML, display
+
+        if not caption.strip() or not alt.strip():
+            raise ValueError(f"figure '{name}' needs a caption and an alternative text")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{name}.png"
+        fig.savefig(path, dpi=160, bbox_inches="tight", metadata={"Software": None})
+        plt.close(fig)
+        self._records["figures"][f"{self.name}/{name}"] = {
+            "file": f"{self.name}/{name}.png",
+            "caption": caption,
+            "alt": alt,
+        }
+        display(HTML(_figure_html(path, f"{self.name}-{name}", caption, alt)))
+
+    def finish(self) -> None:
+        """Write this chapter's records and merge all chapters' into the source's.
+
+        The last cell of every chapter calls it: a run that stopped midway leaves the numbers of
+        the last whole run.
+        """
+        results = self.folder.parent
+        for kind in KINDS:
+            write_atomic(self.folder / f"{kind}.json", _json(self._records[kind]))
+            merged: dict = {}
+            for part in sorted(results.glob(f"*/{kind}.json")):
+                merged |= json.loads(part.read_text(encoding="utf-8"))
+            write_atomic(results / f"{kind}.json", _json(merged))
+
+
+def change_word(low: float, high: float) -> str:
+    """Word a change by its interval.
+
+    Parameters
+    ----------
+    low, high : float
+        Bounds of the interval; NaN where it can't be given.
+
+    Returns
+    -------
+    str
+        ``"rises"``, ``"falls"`` or ``"shows no change that can be told from zero"``.
+
+    Examples
+    --------
+    >>> change_word(-2.0, -1.0)
+    'falls'
+    """
+    if low > 0:
+        return "rises"
+    return "falls" if high < 0 else "shows no change that can be told from zero"
+
+
+def read_numbers(source: str = "demo", *, quick: bool = False) -> dict[str, dict]:
+    """Give the numbers that the last run of a source recorded, by key."""
+    path = build_dir(source, quick) / "results" / "numbers.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _json(records: dict) -> str:
+    return json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _slug(label: object) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", str(label).lower().replace("−", "minus")).strip("_")
+
+
+def _show_markdown(text: str) -> None:
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))
+
+
+def _markdown_table(frame: pd.DataFrame) -> str:
+    head = [str(frame.index.name or ""), *map(str, frame.columns)]
+    lines = ["| " + " | ".join(head) + " |", "|:--" + "|--:" * len(frame.columns) + "|"]
+    lines += [f"| {row} | " + " | ".join(map(str, frame.loc[row])) + " |" for row in frame.index]
+    return "\n".join(lines)
+
+
+def _figure_html(path: Path, anchor: str, caption: str, alt: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return (
+        f'<figure class="mpcf-figure" id="{html.escape(anchor)}">'
+        f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )

@@ -1,0 +1,212 @@
+"""Permafrost: thaw depth, active layer, permafrost masks, taliks, area and frozen volume."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from mpcf.kernels import first_crossing
+
+PERMAFROST_DEPTH = 3.0
+"""Depth of the soil, m, within which permafrost is looked for."""
+
+SOUTHERN_LIMIT = 45.0
+"""Latitude, °N, north of which permafrost area is counted."""
+
+
+def thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
+    r"""Depth of the first 0 °C crossing from the surface.
+
+    .. math:: z = z_{k-1} + (z_k - z_{k-1}) \frac{T_{k-1}}{T_{k-1} - T_k},
+
+    with k the uppermost node at or below 0 °C.
+
+    Parameters
+    ----------
+    temperature : DataArray (..., depth)
+        Soil temperature, °C. ``depth`` in m, positive down. Nodes that are NaN end the column.
+
+    Returns
+    -------
+    DataArray (...)
+        m; 0 where the uppermost node is frozen, infinity where the whole column is thawed, NaN
+        where there are no data.
+
+    Raises
+    ------
+    ValueError
+        If `depth` does not increase downwards from the surface, or the values can't be °C.
+
+    Examples
+    --------
+    >>> profile = xr.DataArray([6.0, 2.0, -2.0], {"depth": [0.1, 0.5, 0.9]}, "depth")
+    >>> float(thaw_depth(profile))
+    0.7
+    """
+    depth = temperature["depth"].values.astype(float)
+    if depth.size < 2 or (np.diff(depth) <= 0).any() or depth[0] < 0:
+        raise ValueError(
+            f"depth must be at least two increasing values in m, positive down; it is {depth}"
+        )
+    if temperature.size and float(temperature.max()) > 150:
+        raise ValueError("soil temperature above 150: give it in °C, not in K")
+    columns = temperature.transpose(..., "depth")
+    values = np.ascontiguousarray(columns.values).reshape(-1, depth.size)
+    crossing = first_crossing(values, depth).reshape(columns.shape[:-1])
+    result = columns.isel(depth=0, drop=True).copy(data=crossing)
+    return result.assign_attrs(long_name="thaw depth", units="m").rename("thaw_depth")
+
+
+def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
+    """Tell in which years a cell has permafrost.
+
+    Some node within the top 3 m stays at or below 0 °C in all 24 months of the year and the one
+    before. The first year has no year before it and is NaN.
+
+    Parameters
+    ----------
+    tsl_max : DataArray (year, depth, ...)
+        Temperature of the warmest month of the year, °C.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        1 with permafrost, 0 without, NaN in the first year and where there are no data.
+
+    References
+    ----------
+    Two consecutive years at or below 0 °C: the definition of the International Permafrost
+    Association.
+
+    Examples
+    --------
+    >>> warmest = xr.DataArray([[2.0, -1.0], [1.0, -0.5], [3.0, 0.2]],
+    ...     {"year": [2000, 2001, 2002], "depth": [0.5, 2.0]}, ("year", "depth"))
+    >>> permafrost(warmest).values
+    array([nan,  1.,  0.], dtype=float32)
+    """
+    shallow = tsl_max.sel(depth=slice(None, PERMAFROST_DEPTH))
+    two_years = xr.where(shallow > shallow.shift(year=1), shallow, shallow.shift(year=1))
+    frozen = (two_years <= 0).any("depth").astype("float32")
+    known = tsl_max.isel(depth=0, drop=True).notnull()
+    known &= tsl_max["year"] > tsl_max["year"][0]
+    return frozen.where(known).rename("permafrost").assign_attrs(long_name="permafrost", units="1")
+
+
+def permafrost_at(tsl_max: xr.DataArray, depth: float = 2.0) -> xr.DataArray:
+    """Tell permafrost by the second definition: the layer nearest `depth` never above 0 °C.
+
+    Parameters
+    ----------
+    tsl_max : DataArray (year, depth, ...)
+        Temperature of the warmest month of the year, °C.
+    depth : float
+        m.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        1 or 0; NaN where there are no data.
+
+    Examples
+    --------
+    >>> warmest = xr.DataArray([[2.0, -1.0], [3.0, 0.2]],
+    ...     {"year": [2000, 2001], "depth": [0.5, 2.0]}, ("year", "depth"))
+    >>> permafrost_at(warmest).values
+    array([1., 0.], dtype=float32)
+    """
+    layer = tsl_max.sel(depth=depth, method="nearest", drop=True)
+    return (layer <= 0).astype("float32").where(layer.notnull()).rename("permafrost_at")
+
+
+def lasting(mask: xr.DataArray, years: int = 10) -> xr.DataArray:
+    """Keep only the changes of a yearly mask that last.
+
+    A state begins in a year if it then holds for `years` years running; until another lasting
+    state begins, the last one goes on. Spells shorter than `years` at the end of the record do not
+    count as changes, since their length is not known.
+
+    Parameters
+    ----------
+    mask : DataArray (year, ...)
+        1, 0 or NaN.
+    years : int
+        Length of a lasting spell.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        1 or 0; NaN before the first lasting state.
+
+    Examples
+    --------
+    >>> mask = xr.DataArray([1, 1, 1, 0, 1, 0, 0, 0], {"year": range(8)}, "year")
+    >>> lasting(mask, years=3).values
+    array([1., 1., 1., 1., 1., 0., 0., 0.])
+    """
+    ahead = mask.astype("float64").rolling(year=years).mean().shift(year=1 - years)
+    state = ahead.where((ahead == 0) | (ahead == 1))
+    return state.ffill("year").rename(mask.name)
+
+
+def permafrost_area(mask: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
+    """Area of land with permafrost north of 45° N, ice sheets left out.
+
+    Parameters
+    ----------
+    mask : DataArray (..., lat, lon)
+        1 with permafrost, 0 without.
+    grid : Dataset
+        ``areacella`` (m2), ``sftlf`` (%), and ``sftgif`` (%) where there is one.
+
+    Returns
+    -------
+    DataArray (...)
+        Million km2; NaN where the mask is NaN everywhere.
+    """
+    area = (mask * land_area(grid)).sum(("lat", "lon"), min_count=1) / 1e12
+    return area.rename("permafrost_area").assign_attrs(long_name="permafrost area", units="1e6 km2")
+
+
+def land_area(grid: xr.Dataset) -> xr.DataArray:
+    """Area of land without ice sheet north of 45° N, m2, by cell.
+
+    Parameters
+    ----------
+    grid : Dataset
+        ``areacella`` (m2), ``sftlf`` (%), and ``sftgif`` (%) where there is one.
+
+    Returns
+    -------
+    DataArray (lat, lon)
+        m2.
+    """
+    land = grid["areacella"] * grid["sftlf"].fillna(0) / 100
+    if "sftgif" in grid:
+        land = land * (1 - grid["sftgif"].fillna(0) / 100)
+    return land.where(grid["lat"] >= SOUTHERN_LIMIT, 0).astype("float64").rename("land_area")
+
+
+def layer_overlap(depth_bnds: xr.DataArray, bottom: float) -> xr.DataArray:
+    """Thickness of each layer that lies above `bottom`.
+
+    Parameters
+    ----------
+    depth_bnds : DataArray (depth, bnds)
+        Upper and lower bounds of the layers, m.
+    bottom : float
+        m.
+
+    Returns
+    -------
+    DataArray (depth)
+        m.
+
+    Examples
+    --------
+    >>> bounds = xr.DataArray([[0.0, 0.4], [0.4, 1.6]], dims=("depth", "bnds"))
+    >>> layer_overlap(bounds, 1.0).values
+    array([0.4, 0.6])
+    """
+    below = depth_bnds.isel(bnds=1).clip(max=bottom)
+    return (below - depth_bnds.isel(bnds=0)).clip(min=0)

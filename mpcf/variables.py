@@ -1,0 +1,82 @@
+"""The one table of variables: names, units, signs, and the constants that convert them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FREEZING_POINT = 273.15
+"""Melting point of water, K."""
+
+SECONDS_PER_DAY = 86400.0
+
+LATENT_HEAT_OF_FUSION = 3.337e5
+"""J kg-1 (CLM technical note)."""
+
+HEAT_CAPACITY_WATER = 4188.0
+"""Specific heat of liquid water, J kg-1 K-1 (CLM technical note)."""
+
+HEAT_CAPACITY_ICE = 2117.0
+"""Specific heat of ice, J kg-1 K-1 (CLM technical note)."""
+
+EARTH_RADIUS = 6.37122e6
+"""m, the sphere that CESM uses."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the standard monthly dataset.
+
+    Attributes
+    ----------
+    name : str
+        CMIP6 short name.
+    long_name : str
+        What it is, in words.
+    units : str
+        Units in the standard dataset.
+    dims : tuple of str
+        Dimensions in the standard dataset.
+    positive : str
+        Direction in which a flux is counted positive; empty for states.
+    cesm : str
+        Name in CESM2 history files; empty where there is none.
+    required : bool
+        Whether every source must hold it.
+    """
+
+    name: str
+    long_name: str
+    units: str
+    dims: tuple[str, ...]
+    positive: str = ""
+    cesm: str = ""
+    required: bool = True
+
+
+_MAP = ("lat", "lon")
+_SERIES = ("member", "time", "lat", "lon")
+_PROFILE = ("member", "time", "depth", "lat", "lon")
+
+MONTHLY: dict[str, Variable] = {
+    v.name: v
+    for v in (
+        Variable("gpp", "gross primary production", "kg m-2 s-1", _SERIES, "into land", "GPP"),
+        Variable("ra", "autotrophic respiration", "kg m-2 s-1", _SERIES, "out of land", "AR"),
+        Variable("rh", "heterotrophic respiration", "kg m-2 s-1", _SERIES, "out of land", "HR"),
+        Variable("tas", "air temperature at 2 m", "K", _SERIES, cesm="TSA"),
+        Variable("pr", "precipitation", "kg m-2 s-1", _SERIES, "onto land", "RAIN + SNOW"),
+        Variable("tsl", "soil temperature", "K", _PROFILE, cesm="TSOI"),
+        Variable("mrsll", "liquid water in a soil layer", "kg m-2", _PROFILE, cesm="SOILLIQ"),
+        Variable("mrsfl", "ice in a soil layer", "kg m-2", _PROFILE, cesm="SOILICE"),
+        Variable("snd", "snow depth", "m", _SERIES, cesm="SNOW_DEPTH"),
+        Variable("co2", "CO2 in the air", "ppm", ("member", "time"), required=False),
+        Variable(
+            "warming", "global warming above 1850–1900", "K", ("member", "time"), required=False
+        ),
+        Variable("sftlf", "land fraction", "%", _MAP, cesm="landfrac"),
+        Variable("sftgif", "ice sheet fraction", "%", _MAP, required=False),
+        Variable("areacella", "area of the grid cell", "m2", _MAP, cesm="area"),
+        Variable("cSoil", "soil carbon", "kg m-2", _SERIES, cesm="TOTSOMC", required=False),
+    )
+}
+"""Variables of the standard monthly dataset, by name."""

@@ -1,0 +1,136 @@
+"""Markers, the repository's address, and the checks of a page, each with a fault planted."""
+
+import pytest
+
+from mpcf import site, stamps
+from mpcf.site import SiteError
+
+RECORDS = {
+    "numbers": {
+        "04-regression/b": {"value": -0.0409, "unit": "1", "meaning": "coefficient"},
+        "04-regression/gap": {"value": None, "unit": "1", "meaning": "gap", "reason": "none"},
+    },
+    "sentences": {"05-feedback/claim_b": "Moisture **lowers** uptake."},
+    "figures": {
+        "05-feedback/bars": {
+            "file": "05-feedback/bars.png",
+            "caption": "Bars.",
+            "alt": 'Bars: "moisture"\nis longest',
+        }
+    },
+}
+
+
+def fill(text):
+    return site.fill(text, "book/a.md", RECORDS)
+
+
+def test_markers_are_replaced():
+    assert fill("b = {number}`04-regression/b|.2f`") == "b = −0.04"
+    assert fill("{number}`04-regression/gap`") == "unknown"
+    assert fill("{sentence}`05-feedback/claim_b`") == "Moisture **lowers** uptake."
+
+
+def test_figure_comes_with_caption_and_alternative_text():
+    text = fill("{figure-of-run}`05-feedback/bars`")
+    assert ":::{figure} /figures/05-feedback/bars.png" in text
+    assert r':alt: "Bars: \"moisture\" is longest"' in text
+    assert "\nBars.\n" in text
+
+
+def test_code_is_left_as_it_is():
+    text = "```text\n{number}`04-regression/x`\n```\n{number}`04-regression/b|.1f`\n"
+    assert fill(text) == "```text\n{number}`04-regression/x`\n```\n−0.0\n"
+
+
+def test_markers_inside_directives_are_replaced():
+    text = "```{note}\n{number}`04-regression/b|.2f`\n```\n"
+    assert "−0.04" in fill(text)
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ("{number}`04-regression/bb`", r"book/a\.md: .* no number .* did you mean 04-regression/b"),
+        ("{sentence}`x`", r"book/a\.md: the run recorded no sentence 'x'"),
+        ("{figure-of-run}`x`", r"book/a\.md: the run recorded no figure-of-run 'x'"),
+        ("{number}`04-regression/b|.2z`", r"book/a\.md: .*\.2z"),
+    ],
+)
+def test_unknown_key_stops_with_key_and_page(marker, message):
+    with pytest.raises(SiteError, match=message):
+        fill(marker)
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("https://github.com/group/book.git", "https://github.com/group/book"),
+        ("git@github.com:group/book.git", "https://github.com/group/book"),
+        ("https://name:secret@example.org/group/book", "https://example.org/group/book"),
+        ("/srv/git/book.git", ""),
+        ("file:///srv/git/book", ""),
+        ("", ""),
+    ],
+)
+def test_repository_address(monkeypatch, given, address):
+    monkeypatch.delenv("MPCF_REPOSITORY_URL", raising=False)
+    monkeypatch.setattr(stamps, "git", lambda *arguments: given)
+    assert site.repository_url() == address
+
+
+def page(body, head=""):
+    return (
+        f"<html><head>{head}</head><body><aside class='mpcf-banner'></aside>{body}"
+        "<aside class='mpcf-provenance'></aside></body></html>"
+    )
+
+
+def faults(tmp_path, body, head=""):
+    (tmp_path / "a.html").write_text(page(body, head), encoding="utf-8")
+    return site.check(tmp_path, ["a"])
+
+
+def test_good_page_has_no_fault(tmp_path):
+    (tmp_path / "x.png").touch()
+    body = '<h1 id="t">T</h1><img src="x.png" alt="a line"><a href="#t">t</a><pre>{number}`x`</pre>'
+    assert faults(tmp_path, body) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("<div class='output traceback'>x</div>", "shows a traceback"),
+        ("<p>Traceback (most recent call last)</p>", "shows a traceback"),
+        ("<span class='problematic'>x</span>", "shows a message of the renderer"),
+        ("<p>{number}`04-regression/b`</p>", "{number}`04-regression/b` was not replaced"),
+        ("<p>{table-of-parameters}</p>", "{table-of-parameters} was not replaced"),
+        ("<img src='data:image/png;base64,AA' alt=' '>", "has no alternative text"),
+        ("<a href='b.html'>b</a>", "the link b.html leads nowhere"),
+        ("<a href='#b'>b</a>", "the link #b leads to no place on its page"),
+        ("<script src='https://example.org/a.js'></script>", "needs https://example.org/a.js"),
+        ("<script src='//example.org/a.js'></script>", "needs //example.org/a.js"),
+    ],
+)
+def test_fault_is_named_with_its_page(tmp_path, body, message):
+    (problem,) = faults(tmp_path, body)
+    assert problem.startswith("a: ")
+    assert message in problem
+
+
+def test_missing_page_and_far_fonts_are_faults(tmp_path):
+    (tmp_path / "a.css").write_text("@font-face {src: url('https://example.org/a.woff2')}")
+    assert site.check(tmp_path, ["a"]) == [
+        "a: the page is missing",
+        "a.css: needs https://example.org/a.woff2",
+    ]
+
+
+def test_far_style_sheet_is_a_fault(tmp_path):
+    head = "<link rel='stylesheet' href='https://example.org/a.css'>"
+    assert faults(tmp_path, "", head) == ["a: needs https://example.org/a.css"]
+
+
+def test_page_without_banner_or_footer_is_a_fault(tmp_path):
+    (tmp_path / "a.html").write_text("<p>text</p>")
+    assert site.check(tmp_path, ["a"]) == ["a: has no footer", "a: has no banner"]

@@ -1,0 +1,95 @@
+"""Attribution: closed books, planted contributions, honest intervals."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mpcf.attribution import by_phase, contributions, jackknife, phase_carbon, verdict
+from mpcf.regression import fit
+
+PHASES = {"warming": (2000, 2039), "net-zero": (2040, 2059)}
+
+
+def planted(seed=0, noise=0.0):
+    rng = np.random.default_rng(seed)
+    shape = (6, 60, 2, 3)
+    coords = {
+        "member": range(6),
+        "year": range(2000, 2060),
+        "lat": [60.0, 70.0],
+        "lon": [0.0, 90.0, 180.0],
+    }
+    ramp = np.linspace(0, 2, 60)[:, None, None]
+    x = rng.normal(size=(2, *shape)) + np.stack([ramp, -0.5 * ramp])[:, None]
+    x = xr.DataArray(x, coords | {"predictor": ["moisture", "temperature"]}, ("predictor", *coords))
+    b = xr.DataArray([-3.0, 2.0], {"predictor": ["moisture", "temperature"]})
+    y = (b * x).sum("predictor") + noise * rng.normal(size=shape)
+    region = xr.DataArray(np.array([[1e12, 2e12, 0.0], [1e12, 0.0, 3e12]]), {k: coords[k] for k in ("lat", "lon")}, ("lat", "lon"))
+    return y, x, b, region
+
+
+def test_contributions_and_residual_add_up_to_the_change():
+    y, x, _, _ = planted(noise=1.0)
+    parts = contributions(fit(y, x)["b"], x, y)
+    change = y - y.sel(year=slice(2000, 2014)).mean("year")
+    np.testing.assert_allclose(parts.sum("predictor"), change, atol=1e-12)
+    assert parts["predictor"].values.tolist() == ["moisture", "temperature", "residual"]
+
+
+@pytest.mark.parametrize("estimator", ["raw trend", "year effects", "first differences"])
+def test_phase_carbon_gives_the_planted_carbon_and_no_residual(estimator):
+    y, x, b, region = planted()
+    carbon = phase_carbon(y, x, region, PHASES, estimator)
+    base = slice(2000, 2014)
+    for phase, (first, last) in PHASES.items():
+        shift = (x.sel(year=slice(first, last)) - x.sel(year=base).mean("year")).mean("member").sum("year")
+        planted_carbon = (b * shift * region).sum(("lat", "lon")) / 1e15
+        np.testing.assert_allclose(carbon.sel(phase=phase, predictor=b["predictor"]), planted_carbon, rtol=1e-9)
+        assert abs(float(carbon.sel(phase=phase, predictor="residual"))) < 1e-12
+
+
+def test_cells_that_cannot_be_fitted_count_in_the_residual():
+    y, x, _, region = planted()
+    x = x.copy()
+    x[0, 2, 5, 0, 0] = np.nan
+    carbon = phase_carbon(y, x, region, PHASES, "raw trend").sel(phase="warming")
+    parts = carbon.sel(predictor=["moisture", "temperature", "residual"]).sum("predictor")
+    assert float(parts) == pytest.approx(float(carbon.sel(predictor="total")))
+    assert abs(float(carbon.sel(predictor="residual"))) > 1e-6
+
+
+def test_jackknife_interval_of_a_mean_covers_as_promised():
+    rng = np.random.default_rng(1)
+    hits = 0
+    for _ in range(400):
+        x = xr.DataArray(rng.normal(size=8), dims="member")
+        out = jackknife(lambda kept, x=x: x.isel(member=kept).mean(), 8)
+        hits += bool(out["low"] < 0 < out["high"])
+    assert 0.92 < hits / 400 < 0.98
+
+
+def test_few_members_get_no_interval():
+    x = xr.DataArray([1.0, 2.0, 4.0], dims="member")
+    out = jackknife(lambda kept: x.isel(member=kept).mean(), 3)
+    assert float(out["estimate"]) == pytest.approx(7 / 3) and bool(out["low"].isnull())
+    assert verdict(float(out["low"]), float(out["high"]), sign=1) == "can't be told"
+
+
+def test_a_phase_outside_the_data_is_an_error():
+    flux = xr.DataArray([1.0], {"year": [2000]}, "year")
+    with pytest.raises(ValueError, match="phase 'warming' is 2000–2001"):
+        by_phase(flux, {"warming": (2000, 2001)})
+
+
+def test_a_turned_sign_turns_the_verdict():
+    y, x, _, region = planted(noise=0.2)
+
+    def moisture(sign):
+        def statistic(kept):
+            carbon = phase_carbon(sign * y.isel(member=kept), x.isel(member=kept), region, PHASES, "raw trend")
+            return carbon.sel(phase="warming", predictor="moisture")
+
+        out = jackknife(statistic, 6)
+        return verdict(float(out["low"]), float(out["high"]), sign=-1)
+
+    assert moisture(1) == "holds" and moisture(-1) == "does not hold"

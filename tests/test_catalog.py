@@ -1,0 +1,372 @@
+"""The catalogue: what it opens, and what it refuses."""
+
+import hashlib
+import shutil
+import socket
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+from mpcf import catalog
+from mpcf.build import build_dir
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """Give a folder with the book's catalogue, in which no data are."""
+    shutil.copy(ROOT / "catalog.yml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for variable in ("MPCF_BUILD", "REALDATA_ROOT", "IRCC_DATA"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+def write_catalogue(book, **entries):
+    text = yaml.safe_dump({"metadata": {"version": 1}, "sources": entries}, sort_keys=False)
+    (book / "catalog.yml").write_text(text)
+
+
+def an_entry(**changes):
+    entry = {
+        "driver": "zarr",
+        "description": "A test ensemble.",
+        "args": {"urlpath": "{{ BUILD }}/data/monthly.zarr"},
+        "metadata": {
+            "convention": "standard",
+            "phases": {"warming": [1, 2], "mitigation": [3, 4], "net-zero": [5, 6]},
+            "citation": "nobody",
+            "licence": "none",
+            "is_synthetic": False,
+            "truth": None,
+        },
+    }
+    return entry | changes
+
+
+def ensemble(**attrs):
+    tas = xr.DataArray([[270.0, 271.0, 272.0], [280.0, 281.0, 282.0]], dims=("member", "time"))
+    return xr.Dataset({"tas": tas}, {"member": [1, 2]}, attrs).chunk(member=1)
+
+
+def write_store(path, **attrs):
+    path.parent.mkdir(parents=True)
+    ensemble(**attrs).to_zarr(path, zarr_format=2, consolidated=True)
+
+
+# ------------------------------------------------------------------------------- what is opened
+
+
+def test_the_catalogue_holds_the_sources_and_records(book):
+    assert catalog.sources() == ["demo", "ircc"]
+    assert catalog.records() == ["clm_cn", "toolik"]
+
+
+def test_the_demo_says_what_it_is(book):
+    demo = catalog.entry("demo")
+    assert demo.is_synthetic
+    assert demo.phases["warming"] == (2000, 2050)
+    assert demo.phases["net-zero"] == (2117, 2300)
+
+
+def test_the_years_of_an_unpublished_experiment_are_not_invented(book):
+    assert catalog.entry("ircc").phases == {}
+
+
+def test_two_members_read_are_two_different_members(book):
+    write_store(build_dir("demo") / "data" / "monthly.zarr")
+    opened = catalog.open_source("demo")
+    assert opened.tas.chunks is not None
+    assert opened.sel(member=1).tas.values.tolist() == [270.0, 271.0, 272.0]
+    assert opened.sel(member=2).tas.values.tolist() == [280.0, 281.0, 282.0]
+
+
+def test_members_of_a_netcdf_entry_are_different_too(book):
+    path = book / "ensemble.nc"
+    ensemble().to_netcdf(path, engine="netcdf4")
+    args = {"urlpath": str(path), "xarray_kwargs": {"engine": "netcdf4"}}
+    write_catalogue(book, mine=an_entry(driver="netcdf", args=args))
+    opened = catalog.open_source("mine")
+    assert opened.tas.chunks is not None
+    assert not np.array_equal(opened.tas.sel(member=1), opened.tas.sel(member=2))
+
+
+def test_quick_and_full_are_two_stores(book):
+    write_store(build_dir("demo", quick=True) / "data" / "monthly.zarr", size="small")
+    assert catalog.open_source("demo", quick=True).attrs["size"] == "small"
+    with pytest.raises(catalog.SourceUnavailable):
+        catalog.open_source("demo")
+
+
+def test_a_change_of_the_build_folder_is_noticed(book, monkeypatch):
+    for name in ("one", "two"):
+        monkeypatch.setenv("MPCF_BUILD", str(book / name))
+        write_store(build_dir("demo") / "data" / "monthly.zarr", folder=name)
+        assert catalog.open_source("demo").attrs["folder"] == name
+
+
+def test_an_environment_variable_names_a_store_and_its_change_is_noticed(book, monkeypatch):
+    write_catalogue(book, mine=an_entry(args={"urlpath": "{{ env(MY_DATA) }}/monthly.zarr"}))
+    for name in ("one", "two"):
+        write_store(book / name / "monthly.zarr", folder=name)
+        monkeypatch.setenv("MY_DATA", str(book / name))
+        assert catalog.open_source("mine").attrs["folder"] == name
+
+
+@pytest.mark.parametrize(("declared", "stored"), [(True, {}), (False, {"mpcf_synthetic": "true"})])
+def test_data_are_synthetic_if_the_entry_or_the_file_says_so(book, declared, stored):
+    metadata = an_entry()["metadata"] | {"is_synthetic": declared}
+    write_catalogue(book, mine=an_entry(metadata=metadata))
+    write_store(build_dir("mine") / "data" / "monthly.zarr", **stored)
+    opened = catalog.open_source("mine")
+    assert opened.attrs["is_synthetic"] == "true"
+    assert opened.attrs["mpcf_source"] == "mine"
+
+
+# ------------------------------------------------------------------------- what is not there
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(book):
+    with pytest.raises(catalog.UnknownSource, match="did you mean demo"):
+        catalog.open_source("demmo")
+    with pytest.raises(catalog.UnknownSource, match="did you mean toolik"):
+        catalog.open_record("tolik")
+    with pytest.raises(catalog.UnknownSource, match="it has demo, ircc, clm_cn, toolik"):
+        catalog.entry("xyz")
+
+
+def test_records_and_sources_are_not_confused(book):
+    with pytest.raises(catalog.UnknownSource, match="open_record"):
+        catalog.open_source("toolik")
+    with pytest.raises(catalog.UnknownSource, match="clm_cn, toolik"):
+        catalog.open_record("demo")
+
+
+@pytest.mark.parametrize(
+    ("quick", "command"), [(False, r"mpcf simulate \("), (True, "mpcf simulate --quick")]
+)
+def test_a_missing_store_names_the_command_that_makes_it(book, quick, command):
+    with pytest.raises(catalog.SourceUnavailable, match=command):
+        catalog.open_source("demo", quick=quick)
+
+
+def test_a_store_that_is_no_store_is_named(book):
+    path = build_dir("demo") / "data" / "monthly.zarr"
+    path.mkdir(parents=True)
+    (path / "zarr.json").write_text('{"zarr_format": 3, "node_type"')
+    with pytest.raises(catalog.SourceUnavailable, match="can't be read"):
+        catalog.open_source("demo")
+
+
+def test_ircc_says_what_to_set(book, monkeypatch):
+    with pytest.raises(catalog.SourceUnavailable) as unset:
+        catalog.open_source("ircc")
+    for words in ("IRCC_DATA is not set", "a folder per member", ".clm2.h0.", "phases"):
+        assert words in str(unset.value)
+    monkeypatch.setenv("IRCC_DATA", str(book))
+    with pytest.raises(catalog.SourceUnavailable, match="can't read CESM history files yet"):
+        catalog.open_source("ircc")
+
+
+def test_only_what_the_book_makes_has_a_quick_version(book):
+    write_catalogue(book, mine=an_entry(args={"urlpath": str(book)}))
+    with pytest.raises(ValueError, match="no quick version"):
+        catalog.open_source("mine", quick=True)
+
+
+# --------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize("name", ["../demo", "/etc/passwd", "demo/..", "", "{{ env(HOME) }}"])
+def test_a_name_is_only_a_name(book, name):
+    with pytest.raises(catalog.UnknownSource):
+        catalog.open_source(name)
+
+
+@pytest.mark.parametrize(
+    "urlpath",
+    [
+        "{{ shell('touch pwned') }}",
+        "{{ client_shell('touch pwned') }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{% for x in y %}{% endfor %}",
+        "{# note #}",
+        "http://example.org/{{ env(HOME) }}",
+        "{{ BUILD }}/{{ env(HOME) }}",
+        "{{ BUILD }}/../../etc",
+        "../other/monthly.zarr",
+        "data\\..\\other.zarr",
+        ["a.zarr", "b.zarr"],
+    ],
+)
+def test_a_hostile_place_is_refused(book, urlpath):
+    write_catalogue(book, mine=an_entry(args={"urlpath": urlpath}))
+    with pytest.raises(catalog.CatalogError):
+        catalog.open_source("mine")
+    assert not (book / "pwned").exists()
+
+
+def test_a_template_hidden_elsewhere_is_refused(book):
+    write_catalogue(book, mine=an_entry(description="{{ shell('touch pwned') }}"))
+    with pytest.raises(catalog.CatalogError, match="template"):
+        catalog.entry("mine")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sources:\n  x: !!python/object/apply:os.system ['touch pwned']\n",
+        "sources:\n  x: !template '{{ shell(1) }}'\n",
+        "sources:\n  x: {}\n  x: {}\n",
+        "sources: [1, 2]\n",
+        "version: 2\nentries: {}\n",
+        "plugins: {source: [{module: os}]}\nsources: {}\n",
+        "metadata: {parameters: {x: {default: 1}}}\nsources: {}\n",
+        "just words",
+        "",
+    ],
+)
+def test_a_catalogue_that_is_more_than_plain_entries_is_refused(book, text):
+    (book / "catalog.yml").write_text(text)
+    with pytest.raises(catalog.CatalogError):
+        catalog.sources()
+    assert not (book / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"driver": "os.system"},
+        {"driver": ["zarr", "csv"]},
+        {"parameters": {"member": {"default": "001"}}},
+        {"args": {}},
+        {"metadata": {"convention": "standard"}},
+        {"metadata": an_entry()["metadata"] | {"licens": "x"}},
+    ],
+)
+def test_a_malformed_entry_is_refused(book, changes):
+    write_catalogue(book, mine=an_entry(**changes))
+    with pytest.raises(catalog.CatalogError, match="mine"):
+        catalog.entry("mine")
+
+
+@pytest.mark.parametrize(
+    "phases",
+    [
+        {"warming": [1, 2], "mitigation": [4, 5], "net-zero": [6, 7]},
+        {"warming": [1, 2], "mitigation": [2, 5], "net-zero": [6, 7]},
+        {"warming": [2, 1], "mitigation": [3, 5], "net-zero": [6, 7]},
+        {"warming": [1, 2], "mitigation": [3, 5]},
+        {"warming": [1], "mitigation": [2, 5], "net-zero": [6, 7]},
+        {"warming": "1-2", "mitigation": [3, 5], "net-zero": [6, 7]},
+        [1, 2],
+    ],
+)
+def test_phases_that_do_not_follow_on_each_other_are_refused(book, phases):
+    write_catalogue(book, mine=an_entry(metadata=an_entry()["metadata"] | {"phases": phases}))
+    with pytest.raises(catalog.CatalogError, match="phases of 'mine'"):
+        catalog.entry("mine")
+
+
+# ---------------------------------------------------------------------------------- records
+
+
+TABLE = "codes\ncodes\ncodes\nyear,value\n1999,0.5\n2000,0.7\n"
+SHA256 = hashlib.sha256(TABLE.encode()).hexdigest()
+
+
+@pytest.fixture
+def record(book):
+    """Give a function that writes a record's entry; its file is served from this machine."""
+    served = book / "served"
+    served.mkdir()
+    (served / "table.csv").write_text(TABLE)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(served))
+    handler.log_message = lambda *_: None
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    port = server.server_port
+
+    def write(sha256=SHA256, port=port):
+        metadata = an_entry()["metadata"] | {
+            "convention": "record",
+            "phases": {},
+            "url": f"http://127.0.0.1:{port}/table.csv",
+            "sha256": sha256,
+        }
+        args = {"urlpath": "{{ RECORDS }}/folder/table.csv", "header": 3}
+        write_catalogue(book, table=an_entry(driver="csv", args=args, metadata=metadata))
+
+    yield write
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_record_is_downloaded_once_into_the_build_folder(book, record):
+    record()
+    assert catalog.open_record("table").value.tolist() == [0.5, 0.7]
+    assert (book / "_build" / "records" / "folder" / "table.csv").read_text() == TABLE
+    (book / "served" / "table.csv").unlink()
+    assert catalog.open_record("table").year.tolist() == [1999, 2000]
+
+
+def test_a_download_that_is_not_the_record_is_refused(book, record):
+    record(sha256="0" * 64)
+    with pytest.raises(catalog.RecordChanged, match="table"):
+        catalog.open_record("table")
+    assert not (book / "_build" / "records" / "folder" / "table.csv").exists()
+
+
+def test_a_damaged_copy_is_downloaded_again(book, record):
+    record()
+    copy = book / "_build" / "records" / "folder" / "table.csv"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("half a fi")
+    assert catalog.open_record("table").value.tolist() == [0.5, 0.7]
+
+
+def test_a_lost_network_says_what_to_set(book, record):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    record(port=port)
+    with pytest.raises(catalog.RecordUnavailable, match=r"REALDATA_ROOT.*folder/table\.csv"):
+        catalog.open_record("table")
+
+
+def test_a_missing_page_counts_as_out_of_reach(book, record):
+    record()
+    (book / "served" / "table.csv").unlink()
+    with pytest.raises(catalog.RecordUnavailable, match="HTTPError"):
+        catalog.open_record("table")
+
+
+def test_a_local_copy_is_taken_where_realdata_root_names_one(book, record, monkeypatch):
+    record()
+    monkeypatch.setenv("REALDATA_ROOT", str(book / "mine"))
+    with pytest.raises(catalog.RecordUnavailable, match=r"mine/folder/table\.csv"):
+        catalog.open_record("table")
+    (book / "mine" / "folder").mkdir(parents=True)
+    shutil.copy(book / "served" / "table.csv", book / "mine" / "folder")
+    assert catalog.open_record("table").value.tolist() == [0.5, 0.7]
+    assert not (book / "_build").exists()
+
+
+def test_a_local_copy_with_another_checksum_is_an_error_that_names_both(book, record, monkeypatch):
+    record()
+    monkeypatch.setenv("REALDATA_ROOT", str(book))
+    (book / "folder").mkdir()
+    (book / "folder" / "table.csv").write_text(TABLE + "2001,70\n")
+    found = hashlib.sha256((TABLE + "2001,70\n").encode()).hexdigest()
+    with pytest.raises(catalog.RecordChanged) as changed:
+        catalog.open_record("table")
+    assert found in str(changed.value)
+    assert SHA256 in str(changed.value)
