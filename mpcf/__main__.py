@@ -95,6 +95,7 @@ def _chosen(options: argparse.Namespace) -> chapters.Run:
 
 def _book(options: argparse.Namespace) -> None:
     run = _chosen(options)
+    site.check_contents()
     with build.lock(run.folder):
         _bring_up_to_date(run)
         rendered = site.build(run)

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from mpcf.moisture import base_period
-from mpcf.regression import fit
+from mpcf.regression import coefficients
 
 GRAMS_PER_PETAGRAM = 1e15
 
@@ -96,7 +96,9 @@ def by_phase(yearly: xr.DataArray, phases: dict[str, tuple[int, int]]) -> xr.Dat
     for name, (first, last) in phases.items():
         years = yearly.sel(year=slice(first, last))
         if years.sizes["year"] != last - first + 1:
-            raise ValueError(f"phase '{name}' is {first}–{last}, but the data do not hold all of it")
+            raise ValueError(
+                f"phase '{name}' is {first}–{last}, but the data do not hold all of it"
+            )
         sums.append(years.sum("year", skipna=False))
     return xr.concat(sums, xr.DataArray(list(phases), dims="phase", name="phase"))
 
@@ -116,8 +118,8 @@ def phase_carbon(
 
     Parameters
     ----------
-    y : DataArray (member, year, lat, lon)
-        Carbon flux, gC m-2 yr-1.
+    y : DataArray (flux, member, year, lat, lon)
+        Carbon fluxes, gC m-2 yr-1.
     x : DataArray (predictor, member, year, lat, lon)
         Predictors.
     region : DataArray (lat, lon)
@@ -129,7 +131,7 @@ def phase_carbon(
 
     Returns
     -------
-    DataArray (phase, predictor)
+    DataArray (phase, flux, predictor)
         PgC, mean of the members. ``predictor`` ends with ``residual`` and ``total``: the other
         parts add up to the last. Cells that could not be fitted count in the residual.
     """
@@ -141,8 +143,8 @@ def phase_carbon(
     x_base = x.sel(year=base_period(x)).mean(("member", "year"))
     parts = []
     for first, last in phases.values():
-        b = fit(y.sel(year=slice(None, last)), x.sel(year=slice(None, last)), estimator)["b"]
-        years = slice(first, last)
+        so_far, years = slice(None, last), slice(first, last)
+        b = coefficients(y.sel(year=so_far), x.sel(year=so_far), estimator)
         x_sum = (x.sel(year=years).mean("member") - x_base).sum("year")
         total = _petagrams((y.sel(year=years).mean("member") - y_base).sum("year"), inside)
         part = _petagrams(b * x_sum, inside)

@@ -159,8 +159,13 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
         raise SourceUnavailable(_why_no_cesm(source))
     if quick and not _urlpath(name).startswith(_BUILD):
         raise ValueError(f"'{name}' has no quick version: only data made by this book do")
+    import xarray as xr
+
+    # time is always cftime, also where it would fit numpy's datetime64
+    coder = xr.coders.CFDatetimeCoder(use_cftime=True)
+    reader = _intake_source(name, quick=quick).reader
     try:
-        dataset = _intake_source(name, quick=quick).to_dask()
+        dataset = reader.read(chunks={}, decode_times=coder)
     except FileNotFoundError as error:
         raise SourceUnavailable(_why_missing(name, quick, error)) from error
     except (OSError, ValueError, KeyError) as error:

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -431,7 +432,7 @@ def _execute(run: Run, chapter: str, values: Mapping[str, object]) -> None:
                 parameters=dict(values),
                 kernel_name="python3",
                 cwd=str(source.parent),
-                progress_bar={"desc": chapter},
+                progress_bar={"desc": chapter, "mininterval": 0.2 if sys.stderr.isatty() else 20},
                 extra_arguments=["--log-level=ERROR"],  # of the kernel
             )
         notebook = nbformat.read(aside, as_version=4)
@@ -466,7 +467,7 @@ def _tidy(notebook) -> None:
 
 
 def _source_cell(source: Path, index: int) -> int:
-    """Number the cell in the source notebook, which lacks the injected cell."""
+    """Give the cell's number in the source notebook, which lacks the injected cell."""
     import nbformat
 
     tags = [cell.metadata.get("tags", []) for cell in nbformat.read(source, as_version=4).cells]

@@ -164,7 +164,11 @@ def _members(monthly: xr.Dataset) -> str:
     first = monthly["tas"].isel(time=slice(0, 12)).load()
     for i in range(1, first.sizes["member"]):
         for j in range(i):
-            if first.isel(member=i).drop_vars("member").equals(first.isel(member=j).drop_vars("member")):
+            if (
+                first.isel(member=i)
+                .drop_vars("member")
+                .equals(first.isel(member=j).drop_vars("member"))
+            ):
                 a, b = first["member"].values[[j, i]]
                 raise DataError(f"members {a} and {b} hold the same 'tas': one was read twice")
     return f"{monthly.sizes['member']} members are there, all different"

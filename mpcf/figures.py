@@ -64,7 +64,9 @@ def shade_phases(ax: Axes, phases: dict[str, tuple[int, int]], *, label: bool = 
         Whether to write each phase's name at the top.
     """
     for name, (first, last) in phases.items():
-        ax.axvspan(first - 0.5, last + 0.5, color=PHASE_COLOURS.get(name, "#F0F0F0"), zorder=0, lw=0)
+        ax.axvspan(
+            first - 0.5, last + 0.5, color=PHASE_COLOURS.get(name, "#F0F0F0"), zorder=0, lw=0
+        )
         if label:
             ax.text(
                 (first + last) / 2,
@@ -98,9 +100,7 @@ def ensemble(ax: Axes, series: xr.DataArray, *, colour: str, label: str) -> None
     ax.margins(x=0)
 
 
-def map_row(
-    count: int, *, width: float = 3.6, height: float = 4.2
-) -> tuple[Figure, list[Axes]]:
+def map_row(count: int, *, width: float = 3.6, height: float = 4.2) -> tuple[Figure, list[Axes]]:
     """Make a row of polar maps.
 
     Parameters

@@ -27,7 +27,9 @@ def projection():
     return ccrs.NorthPolarStereo()
 
 
-def polar_map(ax: Axes, field: xr.DataArray, *, title: str, dots: xr.DataArray | None = None, **style):
+def polar_map(
+    ax: Axes, field: xr.DataArray, *, title: str, dots: xr.DataArray | None = None, **style
+):
     """Draw a field on a round polar map.
 
     Parameters
@@ -69,14 +71,14 @@ def polar_map(ax: Axes, field: xr.DataArray, *, title: str, dots: xr.DataArray |
         zorder=1,
         **style,
     )
-    ax.add_geometries(
-        coast, plate, facecolor="none", edgecolor="#555555", linewidth=0.5, zorder=2
-    )
+    ax.add_geometries(coast, plate, facecolor="none", edgecolor="#555555", linewidth=0.5, zorder=2)
     ax.gridlines(draw_labels=False, linewidth=0.3, color="#999999", ylocs=[50, 60, 70, 80])
     if dots is not None:
         lat, lon = np.meshgrid(dots["lat"], dots["lon"], indexing="ij")
         where = dots.transpose("lat", "lon").values.astype(bool)
-        ax.scatter(lon[where], lat[where], s=4.0, c="black", linewidths=0, transform=plate, zorder=3)
+        ax.scatter(
+            lon[where], lat[where], s=4.0, c="black", linewidths=0, transform=plate, zorder=3
+        )
     ax.set_title(title)
     return mesh
 

@@ -178,14 +178,30 @@ class LeaveOut(ast.NodeTransformer):
     def __init__(self, names: dict[str, object]) -> None:
         self.names = names
 
-    def visit(self, node: ast.AST) -> ast.AST:
+    def visit(self, node: ast.Module) -> ast.Module:
         """Give a cell back as it is, or empty if it needs what can't be had."""
-        parts = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
-        used = [self.names.get(part.id) for part in parts if isinstance(part.ctx, ast.Load)]
-        missing = next((value for value in used if isinstance(value, OutOfReach)), None)
+        needed, made = _needed_and_made(node)
+        values = [self.names.get(name) for name in sorted(needed)]
+        missing = next((value for value in values if isinstance(value, OutOfReach)), None)
         if missing is None:
             return node
-        made = {part.id for part in parts if isinstance(part.ctx, ast.Store)}
-        made |= {part.name for part in ast.walk(node) if isinstance(part, ast.FunctionDef)}
         self.names.update(dict.fromkeys(made, missing))
         return ast.Module(body=[], type_ignores=[])
+
+
+def _needed_and_made(cell: ast.Module) -> tuple[set[str], set[str]]:
+    """Names that a cell takes from the cells before it, and names that it binds."""
+    needed: set[str] = set()
+    made: set[str] = set()
+    for statement in cell.body:
+        parts = list(ast.walk(statement))
+        loaded = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Load)}
+        stored = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}
+        # An assignment's value is read before its target is bound; a loop's target before its body.
+        plain = isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value
+        inside = ast.walk(statement.value) if plain else parts
+        bound = {p.id for p in inside if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}
+        bound |= {p.arg for p in parts if isinstance(p, ast.arg)}
+        needed |= loaded - bound - made
+        made |= stored | {p.name for p in parts if isinstance(p, ast.FunctionDef)}
+    return needed, made

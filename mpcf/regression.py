@@ -149,7 +149,8 @@ def fit(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.Da
     -------
     Dataset (predictor, ...)
         ``b`` in units of y per unit of x; ``b_std``, per standard deviation of what is fitted, in
-        units of y; ``se``, ``t``, ``p`` of b; ``r_squared`` and ``n`` (...). A cell with a gap, a
+        units of y; ``se``, ``t``, ``p`` of b, with the degrees of freedom of t in the attribute
+        ``degrees_of_freedom``; ``r_squared`` and ``n`` (...). A cell with a gap, a
         predictor that does not vary, or a singular design is NaN. ``se``, ``t`` and ``p`` of year
         effects are NaN with fewer than four members.
 
@@ -157,80 +158,113 @@ def fit(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.Da
     ----------
     Lazarus et al. 2018, doi 10.1080/07350015.2018.1506926 (equal-weighted cosine estimate).
     """
-    y_in, x_in = transform(y, estimator), transform(x, estimator)
     rest = [d for d in y.dims if d not in ("member", "year")]
-    y_in = y_in.transpose(*rest, "member", "year")
-    x_in = x_in.transpose(*rest, "member", "year", "predictor")
-    members, years = y_in.sizes["member"], y_in.sizes["year"]
-    k = x_in.sizes["predictor"]
-    shape = y_in.shape[:-2]
-    absorbed = {
-        "raw trend": members,
-        "year effects": members + years - 1,
-        "first differences": 1,
-    }[estimator]
-
-    yy = y_in.values.reshape(-1, members * years)
-    xx = x_in.values.reshape(-1, members * years, k)
-    whole = np.isfinite(yy).all(1) & np.isfinite(xx).all((1, 2))
-    spread = xx.std(axis=1)
-    whole &= (spread > 1e-12 * np.abs(xx).max(axis=1, initial=1e-300)).all(1)
-    results = {name: np.full((len(yy), k), np.nan) for name in ("b", "b_std", "se", "t", "p")}
-    r_squared = np.full(len(yy), np.nan)
-    n = np.where(whole, members * years, 0)
-    if whole.any():
-        yy, xx, spread = yy[whole], xx[whole], spread[whole]
-        q, r = np.linalg.qr(xx / spread[:, None, :])
-        diagonal = np.abs(np.diagonal(r, axis1=1, axis2=2))
-        good = diagonal.min(1) > 1e-10 * diagonal.max(1)
-        r[~good] = np.nan
-        inverse = np.linalg.solve(r, np.broadcast_to(np.eye(k), r.shape))
-        beta = (inverse @ (q.swapaxes(1, 2) @ yy[..., None]))[..., 0]
-        residual = yy - (q @ (q.swapaxes(1, 2) @ yy[..., None]))[..., 0]
-        scores = (q * residual[..., None]).reshape(-1, members, years, k)
-        if estimator == "year effects":
-            meat, freedom = _clustered(scores, k + absorbed)
-        else:
-            meat, freedom = _cosine(scores.sum(axis=1))
-        variance = np.einsum("cij,cjk,cik->ci", inverse, meat, inverse)
-        se = np.sqrt(variance)
-        results["b"][whole] = beta / spread
-        results["b_std"][whole] = beta
-        results["se"][whole] = se / spread
-        with np.errstate(invalid="ignore", divide="ignore"):
-            results["t"][whole] = beta / se
-        results["p"][whole] = 2 * stats.t.sf(np.abs(results["t"][whole]), freedom)
-        r_squared[whole] = 1 - (residual**2).sum(1) / (yy**2).sum(1)
-        n[np.flatnonzero(whole)[~good]] = 0
+    y_in = transform(y, estimator).transpose(*rest, "member", "year")
+    x_in = transform(x, estimator).transpose(*rest, "member", "year", "predictor")
+    shape, (members, years) = y_in.shape[:-2], y_in.shape[-2:]
+    k, rows = x_in.sizes["predictor"], members * years
+    yy, xx = y_in.values.reshape(-1, rows), x_in.values.reshape(-1, rows, k)
+    fitted = np.flatnonzero(np.isfinite(yy).all(1) & _usable(xx))
+    yy = yy[fitted]
+    q, inverse, spread = _factor(xx[fitted])
+    projected = q.swapaxes(1, 2) @ yy[..., None]
+    beta = (inverse @ projected)[..., 0]
+    residual = yy - (q @ projected)[..., 0]
+    scores = (q * residual[..., None]).reshape(-1, members, years, k)
+    if estimator == "year effects":
+        freedom, meat = members - 1, _clustered(scores, k + members + years - 1)
+    else:
+        freedom, meat = _cosine_terms(years), _cosine(scores.sum(axis=1))
+    se = np.sqrt(np.einsum("cij,cjk,cik->ci", inverse, meat, inverse))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = beta / se
+        r_squared = 1 - (residual**2).sum(1) / (yy**2).sum(1)
+    p = 2 * stats.t.sf(np.abs(t), freedom)
 
     coords = {d: y[d] for d in rest if d in y.coords} | {"predictor": x["predictor"]}
-    out = xr.Dataset(coords=coords, attrs={"estimator": estimator})
-    for name, values in results.items():
-        out[name] = (("predictor", *rest), np.moveaxis(values.reshape(*shape, k), -1, 0))
-    out["r_squared"] = (tuple(rest), r_squared.reshape(shape))
-    out["n"] = (tuple(rest), n.reshape(shape))
+    out = xr.Dataset(coords=coords, attrs={"estimator": estimator, "degrees_of_freedom": freedom})
+    columns = {"b": beta / spread, "b_std": beta, "se": se / spread, "t": t, "p": p}
+    for name, values in columns.items():
+        full = np.full((int(np.prod(shape)), k), np.nan)
+        full[fitted] = values
+        out[name] = (("predictor", *rest), np.moveaxis(full.reshape(*shape, k), -1, 0))
+    known = np.isfinite(beta).all(1)
+    for name, values in (("r_squared", np.where(known, r_squared, np.nan)), ("n", rows * known)):
+        full = np.full(int(np.prod(shape)), 0 if name == "n" else np.nan)
+        full[fitted] = values
+        out[name] = (tuple(rest), full.reshape(shape))
     return out
 
 
-def _clustered(scores: np.ndarray, parameters: int) -> tuple[np.ndarray, int]:
+def coefficients(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.DataArray:
+    """Coefficients alone, of several responses with the same predictors in every cell.
+
+    Parameters
+    ----------
+    y : DataArray (flux, member, year, cell)
+        What is explained, response by response.
+    x : DataArray (predictor, member, year, cell)
+        Predictors.
+    estimator : {"raw trend", "year effects", "first differences"}
+        See `transform`.
+
+    Returns
+    -------
+    DataArray (flux, predictor, cell)
+        The ``b`` of `fit`, in units of y per unit of x; NaN where it can't be fitted.
+    """
+    y_in = transform(y, estimator).transpose("cell", "member", "year", "flux")
+    x_in = transform(x, estimator).transpose("cell", "member", "year", "predictor")
+    cells, rows = y_in.sizes["cell"], y_in.sizes["member"] * y_in.sizes["year"]
+    yy, xx = y_in.values.reshape(cells, rows, -1), x_in.values.reshape(cells, rows, -1)
+    fitted = np.isfinite(yy).all((1, 2)) & _usable(xx)
+    q, inverse, spread = _factor(xx[fitted])
+    beta = np.full((cells, xx.shape[2], yy.shape[2]), np.nan)
+    beta[fitted] = inverse @ (q.swapaxes(1, 2) @ yy[fitted]) / spread[..., None]
+    coords = {"flux": y["flux"], "predictor": x["predictor"], "cell": y["cell"]}
+    return xr.DataArray(beta, coords, ("cell", "predictor", "flux")).transpose(*coords)
+
+
+def _usable(x: np.ndarray) -> np.ndarray:
+    """Tell the cells (cell, row, k) without a gap in which every predictor varies."""
+    finite = np.isfinite(x).all((1, 2))
+    largest = np.abs(x).max(axis=1, initial=0.0)
+    return finite & (x.std(axis=1) > 1e-12 * largest).all(1)
+
+
+def _factor(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """QR of the standardised design: Q, the inverse of R (NaN where singular), and the spread."""
+    spread = x.std(axis=1)
+    q, r = np.linalg.qr(x / spread[:, None, :])
+    diagonal = np.abs(np.diagonal(r, axis1=1, axis2=2))
+    r[diagonal.min(1, initial=np.inf) <= 1e-10 * diagonal.max(1, initial=0.0)] = np.nan
+    inverse = np.linalg.solve(r, np.broadcast_to(np.eye(r.shape[-1]), r.shape))
+    return q, inverse, spread
+
+
+def _clustered(scores: np.ndarray, parameters: int) -> np.ndarray:
     """CR1: variance of the members' sums of scores (cell, member, year, k)."""
     cells, members, years, k = scores.shape
     if members < FEWEST_MEMBERS:
-        return np.full((cells, k, k), np.nan), 1
+        return np.full((cells, k, k), np.nan)
     rows = members * years
     sums = scores.sum(axis=2)
     correction = members / (members - 1) * (rows - 1) / (rows - parameters)
-    return correction * np.einsum("cmi,cmj->cij", sums, sums), members - 1
+    return correction * np.einsum("cmi,cmj->cij", sums, sums)
 
 
-def _cosine(scores: np.ndarray) -> tuple[np.ndarray, int]:
+def _cosine_terms(years: int) -> int:
+    return max(1, int(0.4 * years ** (2 / 3)))
+
+
+def _cosine(scores: np.ndarray) -> np.ndarray:
     """Equal-weighted cosine estimate of the long-run variance of scores (cell, year, k)."""
     years = scores.shape[1]
-    terms = max(1, int(0.4 * years ** (2 / 3)))
+    terms = _cosine_terms(years)
     order, step = np.arange(1, terms + 1)[:, None], np.arange(years) + 0.5
     cosines = np.sqrt(2 / years) * np.cos(np.pi * order * step / years)
     projected = np.einsum("vt,ctk->cvk", cosines, scores)
-    return years / terms * np.einsum("cvi,cvj->cij", projected, projected), terms
+    return years / terms * np.einsum("cvi,cvj->cij", projected, projected)
 
 
 def collinearity(x: xr.DataArray, estimator: str = "raw trend") -> xr.Dataset:

@@ -11,7 +11,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -266,6 +266,26 @@ class Chapter:
             "alt": alt,
         }
         display(HTML(_figure_html(path, f"{self.name}-{name}", caption, alt)))
+
+    def explore(self, options: Mapping[str, Sequence[Mapping]], name: str, **texts: str) -> None:
+        """Show a figure with a menu that works in the page, without a kernel.
+
+        Parameters
+        ----------
+        options : mapping of str to sequence of mapping
+            Plotly traces for each choice of the menu.
+        name : str
+            Name of the figure.
+        **texts : str
+            ``question``, ``x_title``, ``y_title``, ``caption`` and ``alt``, see
+            `mpcf.explore.menu_figure`.
+        """
+        from IPython.display import display
+
+        from mpcf.explore import menu_figure
+
+        bundle = menu_figure(options, name=f"{self.name}-{name}", **texts)
+        display(bundle, raw=True)
 
     def finish(self) -> None:
         """Write this chapter's records and merge all chapters' into the source's.

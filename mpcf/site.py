@@ -29,7 +29,9 @@ SHOWN_PACKAGES = ("numpy", "xarray", "statsmodels", "numba", "papermill", "jupyt
 BANNERS = ("**Demonstration data", "**Data of this page")
 
 _MARKER = re.compile(r"\{(number|sentence|figure-of-run)\}`([^`\n]+)`")
-_TABLE_MARKER = re.compile(r"^\{table-of-parameters\}(?:`[^`\n]*`)?[ \t]*$", re.MULTILINE)
+_TABLE_MARKER = re.compile(
+    r"^(?:```\{table-of-parameters\}\n```|\{table-of-parameters\})[ \t]*$", re.MULTILINE
+)
 _TITLE = re.compile(r"^# .+$", re.MULTILINE)
 
 
@@ -62,6 +64,7 @@ def build(run: Run) -> bool:
             f"chapters not up to date: {', '.join(stale)} (never run with these options, or "
             "something that they depend on has changed since they began); run the book again"
         )
+    check_contents()
     final, stamp = run.folder / "html", run.folder / "stamps" / "site.json"
     restore_dir(final)
     inputs = _inputs(run)
@@ -81,6 +84,25 @@ def build(run: Run) -> bool:
     stamps.write(stamp, inputs=inputs, outputs=stamps.fingerprint(final))
     shutil.rmtree(rendered)
     return True
+
+
+def check_contents() -> None:
+    """
+    Check that every page of the table of contents has a source, before anything long is run.
+
+    Raises
+    ------
+    SiteError
+        If one has none, or a chapter is not in the table.
+    """
+    root = project_root()
+    named = pages(root / "_toc.yml")
+    for page in named:
+        if not any((root / f"{page}{suffix}").is_file() for suffix in (".md", ".ipynb")):
+            raise SiteError(f"_toc.yml names {page}, but there is no {page}.md or {page}.ipynb")
+    for chapter in chapters.chapter_names():
+        if f"notebooks/{chapter}" not in named:
+            raise SiteError(f"_toc.yml does not name notebooks/{chapter}")
 
 
 def pages(toc: Path) -> list[str]:
@@ -137,12 +159,10 @@ def _stage(run: Run, stage: Path) -> None:
             notebook = nbformat.read(executed, as_version=4)
             _complete(notebook, banner, footer)
             write_atomic(stage / f"{page}.ipynb", nbformat.writes(notebook))
-        elif prose.is_file():
+        else:
             text = fill(prose.read_text(encoding="utf-8"), f"{page}.md", records)
             text = _after_title(text, banner, f"{page}.md")
             write_atomic(prose, f"{text}\n\n{_raw(_footer(run, known))}\n")
-        else:
-            raise SiteError(f"_toc.yml names {page}, but there is no such page or notebook")
 
 
 def fill(text: str, page: str, records: Mapping[str, Mapping]) -> str:
@@ -193,21 +213,27 @@ def fill(text: str, page: str, records: Mapping[str, Mapping]) -> str:
 
 
 def _code_and_prose(text: str) -> Iterator[tuple[bool, str]]:
-    """Split a page into code blocks (True) and the rest (False); directives are no code."""
-    fence, part = "", ""
+    """Split a page into code blocks (True) and the rest (False); a directive is no code."""
+    code, directives, part = "", [], ""
     for line in text.splitlines(keepends=True):
-        opened = re.match(r"\s*(`{3,}|~{3,})(?!\{)", line)
-        if fence:
+        opening = re.match(r"(`{3,}|~{3,})(.*)", line.strip())
+        if code:
             part += line
-            if line.strip() == fence:
+            if line.strip() == code:
                 yield True, part
-                fence, part = "", ""
-        elif opened and line.strip().strip("`~").strip("abcdefghijklmnopqrstuvwxyz-") == "":
+                code, part = "", ""
+        elif opening and opening[2].startswith("{"):
+            directives.append(opening[1])
+            part += line
+        elif directives and line.strip() == directives[-1]:
+            directives.pop()
+            part += line
+        elif opening and "`" not in opening[2]:
             yield False, part
-            fence, part = opened[1], line
+            code, part = opening[1], line
         else:
             part += line
-    yield bool(fence), part
+    yield bool(code), part
 
 
 def _number(value: float | None, form: str, where: str) -> str:

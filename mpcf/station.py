@@ -134,7 +134,8 @@ def detectable_correlation(n: int, *, power: float = 0.8, alpha: float = 0.05) -
     Returns
     -------
     float
-        Correlation, between 0 and 1. The test misses a smaller one oftener than 1 − `power`.
+        Correlation, between 0 and 1. The test misses a smaller one oftener than 1 − `power`. A
+        few hundredths too large below ten pairs.
 
     Raises
     ------

@@ -168,9 +168,7 @@ def _mean(values: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
 def _by_season(
     values: xr.DataArray, weight: dict[str, xr.DataArray], *, total: bool = False
 ) -> xr.DataArray:
-    parts = [
-        xr.dot(values, w, dim="month") if total else _mean(values, w) for w in weight.values()
-    ]
+    parts = [xr.dot(values, w, dim="month") if total else _mean(values, w) for w in weight.values()]
     return xr.concat(parts, xr.DataArray(list(weight), dims="season", name="season"))
 
 
@@ -210,9 +208,7 @@ def _soil_temperature(tsl: xr.DataArray, bounds: xr.DataArray) -> xr.Dataset:
     return out
 
 
-def _thaw_wetness(
-    liquid: xr.DataArray, yearly: xr.Dataset, bounds: xr.DataArray
-) -> xr.DataArray:
+def _thaw_wetness(liquid: xr.DataArray, yearly: xr.Dataset, bounds: xr.DataArray) -> xr.DataArray:
     """Liquid water of the thawed layer in the thaw season, per volume of that layer."""
     depth = yearly["thaw_depth"].clip(max=WETNESS_DEPTH)
     upper, lower = bounds.isel(bnds=0), bounds.isel(bnds=1)

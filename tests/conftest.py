@@ -1,5 +1,7 @@
 """Fixtures that several tests share."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -21,7 +23,7 @@ def monthly():
     years = range(2000, 2003)
     edges = [cftime.DatetimeNoLeap(y + m // 12, m % 12 + 1, 1) for y in years for m in range(12)]
     edges.append(cftime.DatetimeNoLeap(2003, 1, 1))
-    bounds = np.array(list(zip(edges[:-1], edges[1:], strict=True)))
+    bounds = np.array(list(pairwise(edges)))
     time = [a + (b - a) / 2 for a, b in bounds]
     summer = np.array([5 <= t.month <= 9 for t in time])
     full = (2, 36, 4, 1, 3)
@@ -86,3 +88,13 @@ def yearly_stub():
     }
     values = {v: (d, rng.normal(size=[len(coords[k]) for k in d])) for v, d in dims.items()}
     return xr.Dataset(values, coords)
+
+
+@pytest.fixture(scope="session")
+def quick_demo(tmp_path_factory):
+    """Path of the small demonstration ensemble, made once in a session."""
+    from mpcf.demo import simulate
+
+    path = tmp_path_factory.mktemp("demo") / "monthly.zarr"
+    simulate(path, quick=True, progress=False)
+    return path

@@ -24,7 +24,11 @@ def planted(seed=0, noise=0.0):
     x = xr.DataArray(x, coords | {"predictor": ["moisture", "temperature"]}, ("predictor", *coords))
     b = xr.DataArray([-3.0, 2.0], {"predictor": ["moisture", "temperature"]})
     y = (b * x).sum("predictor") + noise * rng.normal(size=shape)
-    region = xr.DataArray(np.array([[1e12, 2e12, 0.0], [1e12, 0.0, 3e12]]), {k: coords[k] for k in ("lat", "lon")}, ("lat", "lon"))
+    region = xr.DataArray(
+        np.array([[1e12, 2e12, 0.0], [1e12, 0.0, 3e12]]),
+        {k: coords[k] for k in ("lat", "lon")},
+        ("lat", "lon"),
+    )
     return y, x, b, region
 
 
@@ -39,12 +43,18 @@ def test_contributions_and_residual_add_up_to_the_change():
 @pytest.mark.parametrize("estimator", ["raw trend", "year effects", "first differences"])
 def test_phase_carbon_gives_the_planted_carbon_and_no_residual(estimator):
     y, x, b, region = planted()
-    carbon = phase_carbon(y, x, region, PHASES, estimator)
+    carbon = phase_carbon(y.expand_dims(flux=["nep"]), x, region, PHASES, estimator).isel(flux=0)
     base = slice(2000, 2014)
     for phase, (first, last) in PHASES.items():
-        shift = (x.sel(year=slice(first, last)) - x.sel(year=base).mean("year")).mean("member").sum("year")
+        shift = (
+            (x.sel(year=slice(first, last)) - x.sel(year=base).mean("year"))
+            .mean("member")
+            .sum("year")
+        )
         planted_carbon = (b * shift * region).sum(("lat", "lon")) / 1e15
-        np.testing.assert_allclose(carbon.sel(phase=phase, predictor=b["predictor"]), planted_carbon, rtol=1e-9)
+        np.testing.assert_allclose(
+            carbon.sel(phase=phase, predictor=b["predictor"]), planted_carbon, rtol=1e-9
+        )
         assert abs(float(carbon.sel(phase=phase, predictor="residual"))) < 1e-12
 
 
@@ -52,7 +62,9 @@ def test_cells_that_cannot_be_fitted_count_in_the_residual():
     y, x, _, region = planted()
     x = x.copy()
     x[0, 2, 5, 0, 0] = np.nan
-    carbon = phase_carbon(y, x, region, PHASES, "raw trend").sel(phase="warming")
+    carbon = phase_carbon(y.expand_dims(flux=["nep"]), x, region, PHASES, "raw trend").sel(
+        phase="warming", flux="nep"
+    )
     parts = carbon.sel(predictor=["moisture", "temperature", "residual"]).sum("predictor")
     assert float(parts) == pytest.approx(float(carbon.sel(predictor="total")))
     assert abs(float(carbon.sel(predictor="residual"))) > 1e-6
@@ -86,8 +98,14 @@ def test_a_turned_sign_turns_the_verdict():
 
     def moisture(sign):
         def statistic(kept):
-            carbon = phase_carbon(sign * y.isel(member=kept), x.isel(member=kept), region, PHASES, "raw trend")
-            return carbon.sel(phase="warming", predictor="moisture")
+            carbon = phase_carbon(
+                (sign * y.isel(member=kept)).expand_dims(flux=["nep"]),
+                x.isel(member=kept),
+                region,
+                PHASES,
+                "raw trend",
+            )
+            return carbon.sel(phase="warming", predictor="moisture", flux="nep")
 
         out = jackknife(statistic, 6)
         return verdict(float(out["low"]), float(out["high"]), sign=-1)

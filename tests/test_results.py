@@ -28,12 +28,19 @@ def test_a_gap_needs_a_reason_and_reads_as_unknown():
     with pytest.raises(ValueError, match="inf"):
         Number(float("inf"), "K", "the lag", reason="too long")
     gap = Number(float("nan"), "years", "the lag", reason="no cooling")
-    assert gap.record() == {"value": None, "unit": "years", "meaning": "the lag", "reason": "no cooling"}
+    assert gap.record() == {
+        "value": None,
+        "unit": "years",
+        "meaning": "the lag",
+        "reason": "no cooling",
+    }
     assert f"{gap:.1f}" == "unknown" and f"{Number(-1.0, 'K', 'x'):+.1f}" == "−1.0"
 
 
 def test_sentences_record_their_numbers(chapter, capsys):
-    chapter.say("It {word} by {loss:.1f}.", key="finding", word="falls", loss=Number(-2.04, "K", "loss"))
+    chapter.say(
+        "It {word} by {loss:.1f}.", key="finding", word="falls", loss=Number(-2.04, "K", "loss")
+    )
     chapter.finish()
     assert read_numbers()["04-regression/loss"] == {"value": -2.04, "unit": "K", "meaning": "loss"}
     sentences = json.loads((chapter.build / "results/sentences.json").read_text("utf-8"))
@@ -48,7 +55,10 @@ def test_one_key_holds_one_number(chapter):
 
 
 def test_tables_record_every_number(chapter, capsys):
-    frame = pd.DataFrame({"b": [1.5, np.nan], "claim": ["holds", "can't be told"]}, index=["raw trend", "year effects"])
+    frame = pd.DataFrame(
+        {"b": [1.5, np.nan], "claim": ["holds", "can't be told"]},
+        index=["raw trend", "year effects"],
+    )
     chapter.table(frame, name="fit", units={"b": "K"}, meaning="coefficient")
     chapter.finish()
     numbers = read_numbers()
@@ -77,9 +87,9 @@ def test_a_figure_needs_words(chapter):
 
 
 def test_missing_inputs_say_how_to_make_them(chapter):
-    with pytest.raises(FileNotFoundError, match="python -m mpcf run 01$"):
+    with pytest.raises(FileNotFoundError, match=r"python -m mpcf run 01$"):
         chapter.read("yearly")
-    with pytest.raises(FileNotFoundError, match="python -m mpcf run 02$"):
+    with pytest.raises(FileNotFoundError, match=r"python -m mpcf run 02$"):
         chapter.read("02-permafrost-thaw/region")
 
 

@@ -64,7 +64,9 @@ def test_autumn_heat_is_counted_to_three_metres(yearly):
     capacity = SOLID_HEAT_CAPACITY * thickness + HEAT_CAPACITY_WATER * liquid
     capacity += HEAT_CAPACITY_ICE * ice
     one = cell(yearly)
-    assert float(one["latent_heat"]) == pytest.approx(LATENT_HEAT_OF_FUSION * liquid.sum(), rel=1e-6)
+    assert float(one["latent_heat"]) == pytest.approx(
+        LATENT_HEAT_OF_FUSION * liquid.sum(), rel=1e-6
+    )
     assert float(one["sensible_heat"]) == pytest.approx((capacity * above_zero).sum(), rel=1e-3)
 
 
@@ -89,7 +91,13 @@ def test_months_that_are_not_whole_years_are_refused(monthly):
     with pytest.raises(ValueError, match="whole years"):
         to_yearly(monthly.isel(time=slice(1, 35)))
     with pytest.raises(ValueError, match="not one after the other"):
-        to_yearly(xr.concat([monthly.isel(time=slice(0, 12)), monthly.isel(time=slice(24, 36))], "time", data_vars="minimal"))
+        to_yearly(
+            xr.concat(
+                [monthly.isel(time=slice(0, 12)), monthly.isel(time=slice(24, 36))],
+                "time",
+                data_vars="minimal",
+            )
+        )
 
 
 def test_a_block_gives_what_the_whole_gives(monthly):

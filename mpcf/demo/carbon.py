@@ -94,7 +94,7 @@ def monthly_light(lat: np.ndarray) -> np.ndarray:
     return CARBON.light_share * SOIL.transmissivity * np.stack(parts, axis=1)
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, error_model="numpy")
 def decay_scalar(temperature, saturation, depth, p):
     """Speed of decay relative to moist soil at 10 °C at the surface.
 
@@ -120,7 +120,7 @@ def decay_scalar(temperature, saturation, depth, p):
     )
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, error_model="numpy")
 def growth_scalar(liquid, room, roots, p):
     """Limit that liquid water sets on photosynthesis: too dry or frozen, or waterlogged.
 
@@ -142,75 +142,79 @@ def growth_scalar(liquid, room, roots, p):
     return total
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(cache=True, error_model="numpy")
+def _live_cell(
+    plants, fast, slow, degree_days, profile, slow_rate, air, temperature, liquid, co2, light,
+    soil, p, out,
+):  # fmt: skip
+    """Advance the carbon of one cell; return plant carbon (kg m-2) and degree-days (K d)."""
+    room, roots, depth, days = soil
+    gpp, ra, rh, stock, growth = out
+    warm = 0.0
+    for month in range(air.size):
+        m = month % 12
+        year_share = days[m] / 365.0
+        seconds = days[m] * 86400.0
+        warm += max(air[month], 0.0) * days[m]
+        cover = p.most_cover * degree_days / (degree_days + p.half_cover)
+        fixed = (
+            p.light_use
+            * light[m]
+            * cover
+            * min(max(air[month] / p.warm_enough, 0.0), 1.0)
+            * (1.0 + p.co2_response * np.log(co2[month]))
+            * growth_scalar(liquid[month], room, roots, p)
+        )
+        if slow_rate == 0.0:  # ground that never thaws
+            fixed = 0.0
+        plants += (1.0 - p.respired) * fixed * seconds
+        litter = plants * (1.0 - np.exp(-year_share / p.plant_time))
+        plants -= litter
+        released = 0.0
+        total = 0.0
+        for i in range(WET_LAYERS):
+            s = decay_scalar(temperature[month, i], liquid[month, i] / room[i], depth[i], p)
+            lost = fast[i] * (1.0 - np.exp(-p.fast_rate * s * year_share))
+            old = slow[i] * (1.0 - np.exp(-slow_rate * s * year_share))
+            fast[i] += litter * profile[i] - lost
+            slow[i] += p.to_slow * lost - old
+            released += (1.0 - p.to_slow) * lost + old
+            total += fast[i] + slow[i]
+        gpp[month] = fixed
+        ra[month] = p.respired * fixed
+        rh[month] = released / seconds
+        stock[month] = total
+        growth[month] = plants
+        if m == 11:
+            degree_days += (warm - degree_days) * (1.0 - np.exp(-1.0 / p.cover_memory))
+            warm = 0.0
+    return plants, degree_days
+
+
+@numba.njit(parallel=True, cache=True, nogil=True, error_model="numpy")
 def _live(
-    plants,
-    fast,
-    slow,
-    degree_days,
-    profile,
-    slow_rate,
-    air,
-    temperature,
-    liquid,
-    co2,
-    light,
-    room,
-    roots,
-    depth,
-    days,
-    p,
-    gpp,
-    ra,
-    rh,
-    stock,
-    growth,
-):
-    cells, months = air.shape
-    for cell in numba.prange(cells):
-        warm = 0.0
-        for month in range(months):
-            m = month % 12
-            year_share = days[m] / 365.0
-            seconds = days[m] * 86400.0
-            t_air = air[cell, month]
-            warm += max(t_air, 0.0) * days[m]
-            cover = p.most_cover * degree_days[cell] / (degree_days[cell] + p.half_cover)
-            fixed = (
-                p.light_use
-                * light[cell, m]
-                * cover
-                * min(max(t_air / p.warm_enough, 0.0), 1.0)
-                * (1.0 + p.co2_response * np.log(co2[month]))
-                * growth_scalar(liquid[cell, month], room, roots, p)
-            )
-            if slow_rate[cell] == 0.0:
-                fixed = 0.0
-            plants[cell] += (1.0 - p.respired) * fixed * seconds
-            litter = plants[cell] * (1.0 - np.exp(-year_share / p.plant_time))
-            plants[cell] -= litter
-            released = 0.0
-            total = 0.0
-            for i in range(WET_LAYERS):
-                s = decay_scalar(
-                    temperature[cell, month, i], liquid[cell, month, i] / room[i], depth[i], p
-                )
-                lost = fast[cell, i] * (1.0 - np.exp(-p.fast_rate * s * year_share))
-                old = slow[cell, i] * (1.0 - np.exp(-slow_rate[cell] * s * year_share))
-                fast[cell, i] += litter * profile[cell, i] - lost
-                slow[cell, i] += p.to_slow * lost - old
-                released += (1.0 - p.to_slow) * lost + old
-                total += fast[cell, i] + slow[cell, i]
-            gpp[cell, month] = fixed
-            ra[cell, month] = p.respired * fixed
-            rh[cell, month] = released / seconds
-            stock[cell, month] = total
-            growth[cell, month] = plants[cell]
-            if m == 11:
-                degree_days[cell] += (warm - degree_days[cell]) * (
-                    1.0 - np.exp(-1.0 / p.cover_memory)
-                )
-                warm = 0.0
+    plants, fast, slow, degree_days, profile, slow_rate, air, temperature, liquid, co2, light,
+    soil, p, out,
+):  # fmt: skip
+    """Advance the carbon of all cells, in parallel; each is independent of the others."""
+    gpp, ra, rh, stock, growth = out
+    for cell in numba.prange(plants.size):
+        plants[cell], degree_days[cell] = _live_cell(
+            plants[cell],
+            fast[cell],
+            slow[cell],
+            degree_days[cell],
+            profile[cell],
+            slow_rate[cell],
+            air[cell],
+            temperature[cell],
+            liquid[cell],
+            co2,
+            light[cell],
+            soil,
+            p,
+            (gpp[cell], ra[cell], rh[cell], stock[cell], growth[cell]),
+        )
 
 
 def live(
@@ -259,12 +263,9 @@ def live(
         monthly.liquid,
         np.repeat(co2 / co2_reference, 12),
         light,
-        pore_room(layers),
-        layers.roots[:WET_LAYERS],
-        middle(layers),
-        MONTH_DAYS.astype(float),
+        (pore_room(layers), layers.roots[:WET_LAYERS], middle(layers), MONTH_DAYS.astype(float)),
         values(parameters),
-        *out,
+        tuple(out),
     )
     return Fluxes(*out)
 
@@ -301,7 +302,7 @@ def slow_stock(soil_temperature: np.ndarray, parameters: CarbonParameters = CARB
     return surface + frozen[:, None] * p.slow_frozen * layers.thickness[:WET_LAYERS]
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, cache=True, error_model="numpy")
 def _mean_scalar(temperature, liquid, room, depth, days, p):
     cells, months = temperature.shape[0], temperature.shape[1]
     out = np.zeros((cells, WET_LAYERS))
@@ -349,8 +350,9 @@ def equilibrium(
     p, layers = parameters, soil()
     cells, months = monthly.air.shape
     length = np.tile(MONTH_DAYS, months // 12).astype(float)
-    stock = slow_stock(np.einsum("cml,m->c", monthly.temperature, length / length.sum())
-                       / WET_LAYERS)
+    stock = slow_stock(
+        np.einsum("cml,m->c", monthly.temperature, length / length.sum()) / WET_LAYERS
+    )
     scalar = _mean_scalar(
         monthly.temperature,
         monthly.liquid,

@@ -115,7 +115,7 @@ def soil(parameters: SoilParameters = SOIL) -> Soil:
     )
 
 
-@numba.njit(cache=True, error_model="numpy", inline="always")
+@numba.njit(cache=True, error_model="numpy")
 def temperature_of(enthalpy, water, capacity, p):
     """Temperature (°C), liquid share and dT/dH of a layer from enthalpy and water."""
     if enthalpy >= 0.0:
@@ -129,7 +129,7 @@ def temperature_of(enthalpy, water, capacity, p):
     return -x, p.freezing_range / (p.freezing_range + x), (x + p.freezing_range) / root
 
 
-@numba.njit(cache=True, error_model="numpy", inline="always")
+@numba.njit(cache=True, error_model="numpy")
 def _conductivity(saturation, liquid_share, log_frozen, log_thawed, dry):
     """Thermal conductivity, W m-1 K-1 (Johansen 1975 as in CLM); saturation by liquid and ice."""
     saturated = np.exp(log_frozen + liquid_share * (log_thawed - log_frozen))
@@ -139,7 +139,7 @@ def _conductivity(saturation, liquid_share, log_frozen, log_thawed, dry):
     return kersten * saturated + (1.0 - kersten) * dry
 
 
-@numba.njit(cache=True, error_model="numpy", inline="always")
+@numba.njit(cache=True, error_model="numpy")
 def _impedance(ice, p):
     """Share of flow that ice in the pores lets through: 10^(-6 · ice per pore space)."""
     if ice <= 0.0:
@@ -240,7 +240,7 @@ def conduct(enthalpy, water, capacity, conductance, surface, air, below, seconds
     return heat, iterations
 
 
-@numba.njit(cache=True, error_model="numpy", inline="always")
+@numba.njit(cache=True, error_model="numpy")
 def _move(enthalpy, water, source, target, amount, temp, p):
     """Move liquid water with its heat between layers."""
     heat = amount * p.capacity_water * max(temp, 0.0)
@@ -502,101 +502,86 @@ def step_calendar() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return month, here, left - 1, weight
 
 
-@numba.njit(parallel=True, cache=True, error_model="numpy")
-def _advance(
-    enthalpy,
-    water,
-    snow,
-    air_nodes,
-    precipitation,
-    sunshine,
-    month,
-    here,
-    left,
-    weight,
-    days,
-    thickness,
-    porosity,
-    capacity,
-    log_frozen,
-    log_thawed,
-    dry,
-    roots,
-    p,
-    keep,
-    out_air,
-    out_precipitation,
-    out_snow,
-    out_temperature,
-    out_liquid,
-    out_ice,
+@numba.njit(cache=True, error_model="numpy")
+def _advance_cell(
+    enthalpy, water, pack, air_nodes, precipitation, sunshine, calendar, soil, p, out
 ):
-    cells = enthalpy.shape[0]
-    months = precipitation.shape[1]
-    years = months // 12
-    for cell in numba.prange(cells):
-        work = np.zeros((12, LAYERS))
-        # Sums for this month and the next, in days.
-        sums = np.zeros((2, 3 + 3 * WET_LAYERS))
-        refresh(enthalpy[cell], water[cell], capacity, p, work)
-        pack = snow[cell]
-        for year in range(years):
-            for step in range(STEPS):
-                now = 12 * year + month[step]
-                node = 12 * year + left[step] + 1
-                air = (1.0 - weight[step]) * air_nodes[cell, node] + weight[step] * air_nodes[
-                    cell, node + 1
-                ]
-                later = min(now + 1, months - 1)
-                rate = (
-                    here[step] * precipitation[cell, now]
-                    + (1.0 - here[step]) * precipitation[cell, later]
-                )
-                pack, _h, _c, _e, _r = column_step(
-                    enthalpy[cell],
-                    water[cell],
-                    pack,
-                    air,
-                    rate,
-                    sunshine[cell, step],
-                    thickness,
-                    porosity,
-                    capacity,
-                    log_frozen,
-    log_thawed,
-                    dry,
-                    roots,
-                    p,
-                    work,
-                )
-                if not keep:
-                    continue
-                for part in range(2):
-                    d = p.step * (here[step] if part == 0 else 1.0 - here[step])
-                    if d > 0.0:
-                        s = sums[part]
-                        s[0] += d * air
-                        s[1] += d * rate
-                        s[2] += d * pack / p.snow_density
-                        for i in range(WET_LAYERS):
-                            liquid = work[9, i] * water[cell, i]
-                            s[3 + i] += d * work[8, i]
-                            s[3 + WET_LAYERS + i] += d * liquid
-                            s[3 + 2 * WET_LAYERS + i] += d * (water[cell, i] - liquid)
-                last = step == STEPS - 1
-                if last or month[step + 1] != month[step]:
-                    s = sums[0]
-                    length = days[month[step]]
-                    out_air[cell, now] = s[0] / length
-                    out_precipitation[cell, now] = s[1] / length
-                    out_snow[cell, now] = s[2] / length
+    """Advance one column through whole years; return its snow (kg m-2)."""
+    month, here, left, weight, days = calendar
+    thickness, porosity, capacity, log_frozen, log_thawed, dry, roots = soil
+    out_air, out_precipitation, out_snow, out_temperature, out_liquid, out_ice = out
+    months = precipitation.size
+    work = np.zeros((12, LAYERS))
+    # Sums over this month and over the next, in days.
+    sums = np.zeros((2, 3 + 3 * WET_LAYERS))
+    refresh(enthalpy, water, capacity, p, work)
+    for year in range(months // 12):
+        for step in range(STEPS):
+            now = 12 * year + month[step]
+            node = 12 * year + left[step] + 1
+            air = (1.0 - weight[step]) * air_nodes[node] + weight[step] * air_nodes[node + 1]
+            later = min(now + 1, months - 1)
+            rate = here[step] * precipitation[now] + (1.0 - here[step]) * precipitation[later]
+            pack, _heat, _carried, _evaporation, _runoff = column_step(
+                enthalpy,
+                water,
+                pack,
+                air,
+                rate,
+                sunshine[step],
+                thickness,
+                porosity,
+                capacity,
+                log_frozen,
+                log_thawed,
+                dry,
+                roots,
+                p,
+                work,
+            )
+            for part in range(2):
+                d = p.step * (here[step] if part == 0 else 1.0 - here[step])
+                if d > 0.0:
+                    sums[part, 0] += d * air
+                    sums[part, 1] += d * rate
+                    sums[part, 2] += d * pack / p.snow_density
                     for i in range(WET_LAYERS):
-                        out_temperature[cell, now, i] = s[3 + i] / length
-                        out_liquid[cell, now, i] = s[3 + WET_LAYERS + i] / length
-                        out_ice[cell, now, i] = s[3 + 2 * WET_LAYERS + i] / length
-                    sums[0] = sums[1]
-                    sums[1] = 0.0
-        snow[cell] = pack
+                        liquid = work[9, i] * water[i]
+                        sums[part, 3 + i] += d * work[8, i]
+                        sums[part, 3 + WET_LAYERS + i] += d * liquid
+                        sums[part, 3 + 2 * WET_LAYERS + i] += d * (water[i] - liquid)
+            if step == STEPS - 1 or month[step + 1] != month[step]:
+                length = days[month[step]]
+                out_air[now] = sums[0, 0] / length
+                out_precipitation[now] = sums[0, 1] / length
+                out_snow[now] = sums[0, 2] / length
+                for i in range(WET_LAYERS):
+                    out_temperature[now, i] = sums[0, 3 + i] / length
+                    out_liquid[now, i] = sums[0, 3 + WET_LAYERS + i] / length
+                    out_ice[now, i] = sums[0, 3 + 2 * WET_LAYERS + i] / length
+                for k in range(sums.shape[1]):
+                    sums[0, k] = sums[1, k]
+                    sums[1, k] = 0.0
+    return pack
+
+
+@numba.njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _advance(enthalpy, water, snow, air_nodes, precipitation, sunshine, calendar, soil, p, out):
+    """Advance all columns, in parallel; each is independent of the others."""
+    air, rain, depth, temperature, liquid, ice = out
+    for cell in numba.prange(enthalpy.shape[0]):
+        snow[cell] = _advance_cell(
+            enthalpy[cell],
+            water[cell],
+            snow[cell],
+            air_nodes[cell],
+            precipitation[cell],
+            sunshine[cell],
+            calendar,
+            soil,
+            p,
+            (air[cell], rain[cell], depth[cell], temperature[cell], liquid[cell], ice[cell]),
+        )
 
 
 def advance(
@@ -605,9 +590,8 @@ def advance(
     precipitation: np.ndarray,
     sunshine: np.ndarray,
     *,
-    keep: bool = True,
     parameters: SoilParameters = SOIL,
-) -> Monthly | None:
+) -> Monthly:
     """Advance all columns through whole years.
 
     Parameters
@@ -620,20 +604,16 @@ def advance(
         kg m-2 s-1.
     sunshine : ndarray (cell, step)
         Insolation at the top of the atmosphere, W m-2, the same each year.
-    keep : bool
-        Whether monthly means are wanted.
     parameters : SoilParameters
 
     Returns
     -------
-    Monthly or None
+    Monthly
     """
     cells, months = precipitation.shape
     layers = soil(parameters)
-    flat = [np.empty((cells, months) if keep else (1, 1), np.float32) for _ in range(3)]
-    deep = [
-        np.empty((cells, months, WET_LAYERS) if keep else (1, 1, 1), np.float32) for _ in range(3)
-    ]
+    flat = [np.empty((cells, months), np.float32) for _ in range(3)]
+    deep = [np.empty((cells, months, WET_LAYERS), np.float32) for _ in range(3)]
     _advance(
         columns.enthalpy,
         columns.water,
@@ -641,18 +621,17 @@ def advance(
         air_nodes,
         precipitation,
         sunshine,
-        *step_calendar(),
-        MONTH_DAYS.astype(float),
-        layers.thickness,
-        layers.porosity,
-        layers.capacity,
-        layers.log_frozen,
-        layers.log_thawed,
-        layers.dry,
-        layers.roots,
+        (*step_calendar(), MONTH_DAYS.astype(float)),
+        (
+            layers.thickness,
+            layers.porosity,
+            layers.capacity,
+            layers.log_frozen,
+            layers.log_thawed,
+            layers.dry,
+            layers.roots,
+        ),
         values(parameters),
-        keep,
-        *flat,
-        *deep,
+        (*flat, *deep),
     )
-    return Monthly(*flat, *deep) if keep else None
+    return Monthly(*flat, *deep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import numpy as np
 
 from mpcf.demo import carbon as carbon_rooms
 from mpcf.demo import column, weather
-from mpcf.demo.climate import GlobalClimate, global_climate
+from mpcf.demo.climate import global_climate
 from mpcf.demo.parameters import CLIMATE, SCENARIO
 from mpcf.geography import Grid, grid
 
-__all__ = ["FULL", "PHASES", "QUICK", "Member", "Size", "members", "simulate"]
+__all__ = ["FULL", "PHASES", "QUICK", "Member", "Size", "members", "simulate", "write"]
 
 SEED = 20480
 FIRST_YEAR = 2000
@@ -79,14 +80,17 @@ def members(where: Grid, count: int, seed: int = SEED) -> Iterator[Member]:
     fair_seeds = [int(stream.generate_state(1)[0]) for stream in streams[1:]]
     planet = global_climate(fair_seeds)
     calm = global_climate()
-    normals = float(calm.warming[0, (calm.years >= 1981) & (calm.years <= 2010)].mean())
+    normals = weather.climate_at(lat, lon)
+    normals_warming = float(calm.warming[0, (calm.years >= 1981) & (calm.years <= 2010)].mean())
     sunshine = weather.daily_insolation(lat, np.arange(column.STEPS) * 5.0 + 2.5)
     light = carbon_rooms.monthly_light(lat)
 
     # Spin-up and the years that all members share.
     shared = (calm.years >= 1850) & (calm.years < APART)
     path = np.concatenate([np.zeros(SPIN_UP), calm.warming[0, shared]])
-    air = weather.forcing(lat, lon, path, normals, np.random.default_rng(streams[0]))
+    air = weather.forcing(
+        lat, lon, normals, path, normals_warming, np.random.default_rng(streams[0])
+    )
     columns = column.new_columns(air.temperature[:, : 12 * SPIN_UP].mean(axis=1))
     record = column.advance(
         columns, weather.mid_month_values(air.temperature), air.precipitation, sunshine
@@ -107,7 +111,7 @@ def members(where: Grid, count: int, seed: int = SEED) -> Iterator[Member]:
     skip = 12 * (FIRST_YEAR - APART)
     for member in range(count):
         rng = np.random.default_rng(streams[1 + member])
-        air = weather.forcing(lat, lon, planet.warming[member, own], normals, rng)
+        air = weather.forcing(lat, lon, normals, planet.warming[member, own], normals_warming, rng)
         monthly = column.advance(
             columns.copy(),
             weather.mid_month_values(air.temperature),
@@ -132,14 +136,14 @@ VARIABLES = {
     "gpp": ("flat", "carbon fixed by photosynthesis", "kg m-2 s-1", MEAN, 14),
     "ra": ("flat", "carbon released by plants", "kg m-2 s-1", MEAN, 14),
     "rh": ("flat", "carbon released by microbes", "kg m-2 s-1", MEAN, 14),
-    "tas": ("flat", "near-surface air temperature", "K", MEAN, 16),
+    "tas": ("flat", "near-surface air temperature", "K", MEAN, 15),
     "pr": ("flat", "precipitation", "kg m-2 s-1", MEAN, 12),
     "snd": ("flat", "snow depth", "m", MEAN, 10),
     "cSoil": ("flat", "carbon in litter and soil", "kg m-2", "time: point", 20),
     "cVeg": ("flat", "carbon in plants", "kg m-2", "time: point", 20),
-    "tsl": ("deep", "soil temperature", "K", MEAN, 16),
-    "mrsll": ("deep", "liquid water in the soil layer", "kg m-2", MEAN, 12),
-    "mrsfl": ("deep", "ice in the soil layer", "kg m-2", MEAN, 12),
+    "tsl": ("deep", "soil temperature", "K", MEAN, 15),
+    "mrsll": ("deep", "liquid water in the soil layer", "kg m-2", MEAN, 11),
+    "mrsfl": ("deep", "ice in the soil layer", "kg m-2", MEAN, 11),
     "co2": ("series", "mole fraction of CO2 in dry air", "ppm", "time: mean", 23),
     "warming": ("series", "global-mean warming above 1850-1900", "K", "time: mean", 23),
 }
@@ -313,10 +317,14 @@ def simulate(
     progress : bool
         Show a progress bar.
     """
+    write(path, QUICK if quick else FULL, seed=seed, progress=progress)
+
+
+def write(path: str | os.PathLike[str], size: Size, *, seed: int, progress: bool = False) -> None:
+    """Run an ensemble of any size and write it member by member: see `simulate`."""
     import zarr
     from tqdm import tqdm
 
-    size = QUICK if quick else FULL
     where = grid(size.dlat, size.dlon)
     months = 12 * (SCENARIO.last_year - FIRST_YEAR + 1)
     final = Path(path)
@@ -326,14 +334,22 @@ def simulate(
     group = zarr.open_group(aside, mode="w", zarr_format=2)
     _fill(group, where, size, seed, months)
 
-    bar = tqdm(total=size.members, desc="demonstration ensemble", unit="member",
-               disable=not progress)
-    with bar:
+    label = {"desc": "demonstration ensemble", "unit": "member", "disable": not progress}
+
+    def store(index: int, member: Member) -> None:
+        for name, values in _values(member, months):
+            kind, bits = VARIABLES[name][0], VARIABLES[name][4]
+            _write(group[name], index, kind, round_bits(values, bits), where)
+        bar.update()
+
+    # One member is written while the next one runs.
+    with tqdm(total=size.members, **label) as bar, ThreadPoolExecutor(1) as writer:
+        before = None
         for index, member in enumerate(members(where, size.members, seed)):
-            for name, values in _values(member, months):
-                kind, bits = VARIABLES[name][0], VARIABLES[name][4]
-                _write(group[name], index, kind, round_bits(values, bits), where)
-            bar.update()
+            if before is not None:
+                before.result()
+            before = writer.submit(store, index, member)
+        before.result()
     zarr.consolidate_metadata(aside)
     if final.exists():
         old = final.with_name(final.name + ".old")

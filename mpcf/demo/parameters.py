@@ -128,9 +128,9 @@ class SoilParameters:
         0.25, "K", "liquid share is 1/(1 - T/range) below 0 °C", "between sand and clay; ours"
     )
     geothermal: float = _p(0.05, "W m-2", "heat from below", "continental mean")
-    snow_density: float = _p(250.0, "kg m-3", "density of snow", OURS)
+    snow_density: float = _p(300.0, "kg m-3", "density of wind-packed snow", OURS)
     snow_conductivity: float = _p(
-        0.22, "W m-1 K-1", "conductivity of snow", "Jordan 1991 at this density; calibrated"
+        0.30, "W m-1 K-1", "conductivity of snow", "Jordan 1991 at this density; calibrated"
     )
     snow_range: float = _p(4.0, "K", "range about +1 °C over which snow turns to rain", OURS)
     melt: float = _p(4.0, "kg m-2 d-1 K-1", "degree-day melt of snow", "Hock 2003")
@@ -170,13 +170,13 @@ class CarbonParameters:
     cover_memory: float = _p(10.0, "yr", "time in which leaf cover follows climate", OURS)
     warm_enough: float = _p(12.0, "°C", "above it photosynthesis is not limited by cold", OURS)
     co2_response: float = _p(
-        0.4, "1", "GPP grows by this times ln(CO2/CO2 in 1750)",
+        0.4,
+        "1",
+        "GPP grows by this times ln(CO2/CO2 in 1750)",
         "0.6 in Norby et al. 2005, doi 10.1073/pnas.0509478102, less where nutrients are short",
     )
     plant_waterlogging: float = _p(0.5, "1", "loss of GPP where roots stand in water", OURS)
-    respired: float = _p(
-        0.5, "1", "share of GPP respired by plants", "Waring et al. 1998; ours"
-    )
+    respired: float = _p(0.5, "1", "share of GPP respired by plants", "Waring et al. 1998; ours")
     plant_time: float = _p(10.0, "yr", "mean life of plant carbon", OURS)
     fast_rate: float = _p(1.0, "yr-1", "decay of litter at 10 °C, moist", OURS)
     to_slow: float = _p(0.45, "1", "share of decayed litter that becomes slow soil carbon", OURS)
@@ -187,9 +187,7 @@ class CarbonParameters:
     retention: float = _p(6.0, "1", "exponent of the retention curve", "Clapp and Hornberger 1978")
     waterlogged: float = _p(0.8, "1", "liquid saturation at which air begins to be short", OURS)
     microbe_waterlogging: float = _p(0.65, "1", "loss of decay at saturation", OURS)
-    slow_surface: float = _p(
-        40.0, "kg m-3", "slow carbon at the surface", "calibrated to 1035 PgC"
-    )
+    slow_surface: float = _p(40.0, "kg m-3", "slow carbon at the surface", "calibrated to 1035 PgC")
     slow_scale: float = _p(0.5, "m", "its e-folding depth", "Hugelius et al. 2014; ours")
     slow_frozen: float = _p(
         13.0, "kg m-3", "slow carbon throughout frozen ground", "calibrated to 1035 PgC"

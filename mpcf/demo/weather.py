@@ -19,7 +19,7 @@ from scipy.signal import lfilter
 from mpcf.demo.parameters import WEATHER
 from mpcf.geography import EARTH_RADIUS, distance, land
 
-__all__ = ["LocalClimate", "Weather", "climate_at", "daily_insolation", "forcing", "local_climate"]
+__all__ = ["LocalClimate", "Weather", "climate_at", "daily_insolation", "forcing"]
 
 MONTH_MIDDLE = (np.arange(12) + 0.5) / 12.0
 
@@ -95,7 +95,7 @@ def _predictors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
 
 
 def climate_at(lat: np.ndarray, lon: np.ndarray, stations: np.ndarray | None = None):
-    """Today's climate at places: ridge regression on geography, plus the stations' residuals.
+    """Climate of 1981-2010 at places: ridge regression on geography, plus the stations' residuals.
 
     Parameters
     ----------
@@ -122,11 +122,6 @@ def climate_at(lat: np.ndarray, lon: np.ndarray, stations: np.ndarray | None = N
     near = weight @ residual / (weight.sum(axis=1, keepdims=True) + WEATHER.station_background)
     value = x_place @ coefficients + near
     return LocalClimate(value[:, 0], np.clip(value[:, 1], 4.0, None), np.exp(value[:, 2]))
-
-
-def local_climate(lat: np.ndarray, lon: np.ndarray) -> LocalClimate:
-    """Climate of the normals' period (1981-2010) in cells at `lat`, `lon` (cell,), degrees."""
-    return climate_at(lat, lon)
 
 
 def amplification(lat: np.ndarray) -> np.ndarray:
@@ -177,7 +172,7 @@ def _knots(spacing: float) -> tuple[np.ndarray, np.ndarray]:
     return lat[lat > 25.0], lon[lat > 25.0]
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, cache=True, nogil=True)
 def _mix(weights: np.ndarray, knots: np.ndarray) -> np.ndarray:
     """Sum of `knots` (knot, time) by `weights` (cell, knot); order fixed, so deterministic."""
     cells, times = weights.shape[0], knots.shape[1]
@@ -233,6 +228,7 @@ def red_noise(
 def forcing(
     lat: np.ndarray,
     lon: np.ndarray,
+    normals: LocalClimate,
     warming: np.ndarray,
     normals_warming: float,
     rng: np.random.Generator,
@@ -247,6 +243,8 @@ def forcing(
     ----------
     lat, lon : ndarray (cell,)
         Degrees.
+    normals : LocalClimate
+        From `climate_at`.
     warming : ndarray (year,)
         Global-mean warming, K.
     normals_warming : float
@@ -258,7 +256,6 @@ def forcing(
     Weather
     """
     p = WEATHER
-    normals = local_climate(lat, lon)
     years, cells = warming.size, lat.size
     cycle = np.cos(2 * np.pi * (MONTH_MIDDLE - p.coldest))
     local = amplification(lat)[:, None, :] * (warming - normals_warming)[None, :, None]

@@ -44,8 +44,15 @@ def test_code_is_left_as_it_is():
 
 
 def test_markers_inside_directives_are_replaced():
-    text = "```{note}\n{number}`04-regression/b|.2f`\n```\n"
-    assert "−0.04" in fill(text)
+    marker = "{number}`04-regression/b|.2f`"
+    text = f"```{{note}}\n{marker}\n```\n{marker}\n```\n{marker}\n```\n"
+    assert fill(text) == f"```{{note}}\n−0.04\n```\n−0.04\n```\n{marker}\n```\n"
+
+
+def test_table_of_parameters_is_put_in():
+    text = fill("```{table-of-parameters}\n```\nafter")
+    assert text.startswith("| ")
+    assert text.endswith("|\nafter")
 
 
 @pytest.mark.parametrize(
