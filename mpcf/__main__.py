@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a parameter of the notebooks; may be given several times",
     )
     command("book", _book, "data, chapters and site: whatever is stale", size, source, settings)
-    run = command("run", _run, "a chapter, and what it needs", size, source, settings)
+    run = command("run", _run, "a chapter, after what it needs", size, source, settings)
     run.add_argument("chapter", help="its number or name, such as 04")
     command("simulate", _simulate, "the demonstration ensemble", size)
     page = command(

@@ -332,7 +332,7 @@ def run_chapters(run: Run, last: str | None = None) -> list[str]:
     run : Run
         Source, size and parameters.
     last : str, optional
-        The last chapter wanted; by default all of them.
+        The last chapter wanted, which is executed in any case; by default all that are stale.
 
     Returns
     -------
@@ -347,7 +347,7 @@ def run_chapters(run: Run, last: str | None = None) -> list[str]:
     defaults = parameters()
     done = []
     for chapter, inputs in _inputs(run, defaults).items():
-        if not _is_fresh(run, chapter, inputs):
+        if chapter == last or not _is_fresh(run, chapter, inputs):
             _run_chapter(run, chapter, inputs, defaults[chapter])
             done.append(chapter)
         if chapter == last:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,6 +22,7 @@ COLOURS = {
     "ra": "#CC79A7",
     "rh": "#8C510A",
     "permafrost": "#6A51A3",
+    "nep": "#222222",
     "total": "#222222",
 }
 """Colour of each quantity, the same all through the book; told apart by colour-blind readers."""
@@ -100,26 +104,55 @@ def ensemble(ax: Axes, series: xr.DataArray, *, colour: str, label: str) -> None
     ax.margins(x=0)
 
 
-def map_row(count: int, *, width: float = 3.6, height: float = 4.2) -> tuple[Figure, list[Axes]]:
-    """Make a row of polar maps.
+def grouped_bars(
+    ax: Axes,
+    values: xr.Dataset,
+    *,
+    groups: str,
+    bars: str,
+    names: Mapping[str, str],
+) -> None:
+    """Draw groups of bars with their 95 % intervals, one colour for each quantity.
 
     Parameters
     ----------
-    count : int
-        Number of maps.
-    width, height : float
-        Size of one map, inches.
-
-    Returns
-    -------
-    tuple
-        Figure and its list of axes.
+    ax : Axes
+        Where to draw.
+    values : Dataset (groups, bars)
+        ``estimate``, ``low`` and ``high``; NaN bounds draw no interval.
+    groups, bars : str
+        Dimensions along x and within a group.
+    names : mapping of str to str
+        Bars to draw, each with its name in the legend; its key names its colour.
     """
-    import matplotlib.pyplot as plt
+    width = 0.8 / len(names)
+    for j, (bar, name) in enumerate(names.items()):
+        one = values.sel({bars: bar})
+        at = np.arange(one.sizes[groups]) + width * (j - (len(names) - 1) / 2)
+        middle = one["estimate"].values
+        error = np.nan_to_num([middle - one["low"].values, one["high"].values - middle])
+        ax.bar(
+            at,
+            middle,
+            0.94 * width,
+            color=COLOURS[bar],
+            label=name,
+            yerr=error,
+            error_kw={"lw": 1, "capsize": 2},
+        )
+    ax.axhline(0, color="black", lw=0.8)
+    ax.set_xticks(range(values.sizes[groups]), values[groups].values)
 
-    from mpcf.maps import projection
 
-    fig, axes = plt.subplots(
-        1, count, figsize=(width * count, height), subplot_kw={"projection": projection()}
-    )
-    return fig, list(axes) if count > 1 else [axes]
+def legend_below(fig: Figure, ax: Axes) -> None:
+    """Put one legend for all panels below the figure.
+
+    Parameters
+    ----------
+    fig : Figure
+        The figure.
+    ax : Axes
+        A panel that holds every label.
+    """
+    handles, labels = ax.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
 
 SOUTHERN_EDGE = 44.0
 """Latitude, °N, at which a map ends."""
@@ -27,29 +30,85 @@ def projection():
     return ccrs.NorthPolarStereo()
 
 
-def polar_map(
-    ax: Axes, field: xr.DataArray, *, title: str, dots: xr.DataArray | None = None, **style
-):
-    """Draw a field on a round polar map.
+def polar_maps(
+    panels: Mapping[str, xr.DataArray],
+    *,
+    label: str | Sequence[str],
+    dots: Mapping[str, xr.DataArray] | None = None,
+    extend: str = "both",
+    looks: Sequence[Mapping] = (),
+    **look,
+) -> Figure:
+    """Draw fields side by side on round polar maps.
 
     Parameters
     ----------
-    ax : GeoAxes
-        Axes with `projection`.
-    field : DataArray (lat, lon)
-        What is shown; NaN stays blank.
-    title : str
-        Title above the map.
-    dots : DataArray (lat, lon), optional
-        Cells that get a dot.
-    **style
-        ``cmap``, ``vmin``, ``vmax``, ``norm`` of `matplotlib.pyplot.pcolormesh`.
+    panels : mapping of str to DataArray (lat, lon)
+        Fields by title; NaN stays blank.
+    label : str or sequence of str
+        What the colours mean. One text makes one colour bar for all maps; a sequence makes one for
+        each.
+    dots : mapping of str to DataArray (lat, lon), optional
+        Cells that get a dot, by title.
+    extend : str
+        Ends of the colour bars, see `matplotlib.figure.Figure.colorbar`.
+    looks : sequence of mapping, optional
+        ``cmap``, ``vmin``, ``vmax`` of each map.
+    **look
+        The same for all maps.
 
     Returns
     -------
-    QuadMesh
-        For a colour bar.
+    Figure
+        The maps.
     """
+    import matplotlib.pyplot as plt
+
+    count = len(panels)
+    width = 3.6 if count > 2 else 4.2
+    fig, axes = plt.subplots(
+        1,
+        count,
+        figsize=(width * count, width + 0.6),
+        squeeze=False,
+        subplot_kw={"projection": projection()},
+    )
+    meshes = []
+    for i, (title, field) in enumerate(panels.items()):
+        style = dict(look) | dict(looks[i] if looks else {})
+        meshes.append(_draw(axes[0, i], field, title, (dots or {}).get(title), style))
+    bar = {"orientation": "horizontal", "extend": extend}
+    if isinstance(label, str):
+        fig.colorbar(meshes[0], ax=axes[0], label=label, shrink=0.4, **bar)
+    else:
+        for ax, mesh, text in zip(axes[0], meshes, label, strict=True):
+            fig.colorbar(mesh, ax=ax, label=text, shrink=0.8, **bar)
+    return fig
+
+
+def symmetric(field: xr.DataArray, quantile: float = 0.95) -> dict[str, float]:
+    """Give ``vmin`` and ``vmax`` about zero that hold most of a field.
+
+    Parameters
+    ----------
+    field : DataArray
+        Any unit.
+    quantile : float
+        Share of the values, by size, that the bounds hold.
+
+    Returns
+    -------
+    dict
+        ``vmin`` and ``vmax``; −1 and 1 for a field without values.
+    """
+    size = np.abs(field.values[np.isfinite(field.values)])
+    bound = float(np.quantile(size, quantile)) if size.size else 1.0
+    return {"vmin": -bound, "vmax": bound}
+
+
+def _draw(
+    ax: Axes, field: xr.DataArray, title: str, dots: xr.DataArray | None, style: Mapping
+) -> QuadMesh:
     import cartopy.crs as ccrs
     from matplotlib.path import Path
 
@@ -60,7 +119,7 @@ def polar_map(
     angle = np.linspace(0, 2 * np.pi, 181)
     rim = Path(0.5 + 0.5 * np.column_stack([np.sin(angle), np.cos(angle)]))
     ax.set_boundary(rim, transform=ax.transAxes)
-    coast = list(getattr(land(), "geoms", [land()]))
+    coast = list(land().geoms)
     ax.add_geometries(coast, plate, facecolor="#EFEFEF", edgecolor="none", zorder=0)
     mesh = ax.pcolormesh(
         _edges(field["lon"].values),

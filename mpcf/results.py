@@ -302,6 +302,42 @@ class Chapter:
             write_atomic(results / f"{kind}.json", _json(merged))
 
 
+def interval(
+    name: str, values: tuple[float, float, float], unit: str, meaning: str
+) -> dict[str, Number]:
+    """Name an estimate and the bounds of its 95 % interval, for `Chapter.say`.
+
+    Parameters
+    ----------
+    name : str
+        Key of the estimate; its bounds are ``<name>_low`` and ``<name>_high``.
+    values : tuple of float
+        Estimate, lower and upper bound; NaN where a bound can't be given.
+    unit : str
+        Their unit.
+    meaning : str
+        What the estimate is.
+
+    Returns
+    -------
+    dict of str to Number
+        The three numbers.
+
+    Examples
+    --------
+    >>> numbers = interval("slope", (2.0, 1.0, 3.0), "K", "slope")
+    >>> "{slope:.1f} ({slope_low:.1f} to {slope_high:.1f})".format(**numbers)
+    '2.0 (1.0 to 3.0)'
+    """
+    bound = "{} bound of the 95 % interval: " + meaning
+    reason = "there are too few members for an interval"
+    return {
+        name: Number(values[0], unit, meaning, reason),
+        f"{name}_low": Number(values[1], unit, bound.format("lower"), reason),
+        f"{name}_high": Number(values[2], unit, bound.format("upper"), reason),
+    }
+
+
 def change_word(low: float, high: float) -> str:
     """Word a change by its interval.
 

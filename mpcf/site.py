@@ -255,27 +255,33 @@ def _figure(key: str, record: Mapping[str, str]) -> str:
 
 
 def _table_of_parameters() -> str:
+    """Write the demonstration's parameters as Markdown, a table for each group."""
     from mpcf.demo import parameters
 
-    frame = parameters.table()
-    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.astype(str).values.tolist()]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
-    )
+    frame = parameters.table().astype(str)
+    blocks = []
+    for group, rows in frame.groupby("group", sort=False):
+        part = rows.drop(columns="group")
+        lines = [list(part.columns), ["---"] * part.shape[1], *part.to_numpy().tolist()]
+        cells = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in lines)
+        blocks.append(f"**{group.capitalize()}**\n\n" + "\n".join(f"| {line} |" for line in cells))
+    return "\n\n".join(blocks)
 
 
 def _complete(notebook, banner: str, footer: str) -> None:
-    """Add the banner, unless the chapter shows one, and the footer."""
+    """Add the banner, unless the chapter shows one, and the footer; keep what a page can show."""
     import nbformat
 
     def cell(name: str, text: str):
         return nbformat.v4.new_markdown_cell(text, id=f"site-{name}")
 
-    shown = [
-        output.get("data", {}).get("text/markdown", "")
-        for known in notebook.cells
-        for output in known.get("outputs", [])
+    outputs = [
+        output.get("data", {}) for known in notebook.cells for output in known.get("outputs", [])
     ]
+    for data in outputs:
+        if "text/html" in data:  # of the same figure; Plotly's own is for JupyterLab
+            data.pop("application/vnd.plotly.v1+json", None)
+    shown = [data.get("text/markdown", "") for data in outputs]
     if not any(text.lstrip("> ").startswith(BANNERS) for text in shown):
         notebook.cells.insert(1, cell("banner", banner))
     notebook.cells.append(cell("footer", footer))

@@ -108,6 +108,11 @@ def test_settings_reach_the_chapters(book):
     assert written == ["demo", False, 3.0, "gpp-hr"]
 
 
+def test_chapter_that_is_asked_for_runs_even_if_nothing_has_changed(book):
+    assert chapters.run_chapters(RUN, last="02-thaw") == ["02-thaw"]
+    assert chapters.stale_chapters(RUN) == []
+
+
 def test_provenance_is_kept(book):
     stamp = chapters.provenance(RUN)["01-data"]
     assert stamp["parameters"] == {

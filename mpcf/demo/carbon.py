@@ -74,7 +74,7 @@ class Carbon:
 
 @dataclass(frozen=True)
 class Fluxes:
-    """Monthly carbon (cell, month), float32: fluxes kg m-2 s-1, stocks at month's end kg m-2."""
+    """Monthly carbon (cell, month): fluxes kg m-2 s-1, stocks at month's end kg m-2."""
 
     gpp: np.ndarray
     ra: np.ndarray
@@ -224,7 +224,6 @@ def live(
     light: np.ndarray,
     *,
     co2_reference: float,
-    dtype: type = np.float32,
     parameters: CarbonParameters = CARBON,
 ) -> Fluxes:
     """Advance carbon through whole years.
@@ -241,8 +240,6 @@ def live(
         From `monthly_light`.
     co2_reference : float
         CO2 at which plants are not fertilised, ppm.
-    dtype : type
-        Of the fluxes.
     parameters : CarbonParameters
 
     Returns
@@ -250,7 +247,7 @@ def live(
     Fluxes
     """
     layers = soil()
-    out = [np.empty(monthly.air.shape, dtype) for _ in range(5)]
+    out = [np.empty(monthly.air.shape) for _ in range(5)]
     _live(
         carbon.plants,
         carbon.fast,

@@ -503,14 +503,12 @@ def step_calendar() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _advance_cell(
-    enthalpy, water, pack, air_nodes, precipitation, sunshine, calendar, soil, p, out
-):
+def _advance_cell(enthalpy, water, pack, air_nodes, rates, sunshine, calendar, soil, p, out):
     """Advance one column through whole years; return its snow (kg m-2)."""
     month, here, left, weight, days = calendar
     thickness, porosity, capacity, log_frozen, log_thawed, dry, roots = soil
     out_air, out_precipitation, out_snow, out_temperature, out_liquid, out_ice = out
-    months = precipitation.size
+    months = rates.size
     work = np.zeros((12, LAYERS))
     # Sums over this month and over the next, in days.
     sums = np.zeros((2, 3 + 3 * WET_LAYERS))
@@ -521,7 +519,7 @@ def _advance_cell(
             node = 12 * year + left[step] + 1
             air = (1.0 - weight[step]) * air_nodes[node] + weight[step] * air_nodes[node + 1]
             later = min(now + 1, months - 1)
-            rate = here[step] * precipitation[now] + (1.0 - here[step]) * precipitation[later]
+            rate = here[step] * rates[now] + (1.0 - here[step]) * rates[later]
             pack, _heat, _carried, _evaporation, _runoff = column_step(
                 enthalpy,
                 water,

@@ -25,7 +25,7 @@ PHASES = {"warming": (2000, 2050), "mitigation": (2051, 2116), "net-zero": (2117
 """Phases by emissions: rise, fall, none (inclusive years)."""
 SPIN_UP = 100
 """Years of unforced climate before 1850; the last 50 set the carbon at rest."""
-APART = 1970
+APART = 1985
 """First year in which members have their own weather."""
 
 
@@ -62,7 +62,7 @@ def _since(monthly: object, months: int) -> object:
 def members(where: Grid, count: int, seed: int = SEED) -> Iterator[Member]:
     """Run the ensemble, one member after the other.
 
-    All share a spin-up and the years 1850-1969; from 1970 on each has its own weather.
+    All share a spin-up and the years 1850-1984; from 1985 on each has its own weather.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def round_bits(values: np.ndarray, bits: int) -> np.ndarray:
     return values
 
 
-def _values(member: Member, months: int) -> Iterator[tuple[str, np.ndarray]]:
+def _values(member: Member) -> Iterator[tuple[str, np.ndarray]]:
     """Values of a member by variable, cells first."""
     monthly, fluxes = member.monthly, member.fluxes
     yield "gpp", fluxes.gpp
@@ -187,8 +187,8 @@ def _values(member: Member, months: int) -> Iterator[tuple[str, np.ndarray]]:
     yield "tsl", monthly.temperature + np.float32(273.15)
     yield "mrsll", monthly.liquid
     yield "mrsfl", monthly.ice
-    yield "co2", np.repeat(member.co2, 12)[:months].astype(np.float32)
-    yield "warming", np.repeat(member.warming, 12)[:months].astype(np.float32)
+    yield "co2", np.repeat(member.co2, 12)
+    yield "warming", np.repeat(member.warming, 12)
 
 
 def _fill(group, where: Grid, size: Size, seed: int, months: int):
@@ -337,9 +337,9 @@ def write(path: str | os.PathLike[str], size: Size, *, seed: int, progress: bool
     label = {"desc": "demonstration ensemble", "unit": "member", "disable": not progress}
 
     def store(index: int, member: Member) -> None:
-        for name, values in _values(member, months):
+        for name, values in _values(member):
             kind, bits = VARIABLES[name][0], VARIABLES[name][4]
-            _write(group[name], index, kind, round_bits(values, bits), where)
+            _write(group[name], index, kind, round_bits(values.astype(np.float32), bits), where)
         bar.update()
 
     # One member is written while the next one runs.

@@ -107,7 +107,7 @@ class SoilParameters:
     """Heat and water of the column."""
 
     step: float = _p(5.0, "d", "time step", OURS)
-    tolerance: float = _p(5e-3, "K", "largest last correction of Newton's method", OURS)
+    tolerance: float = _p(1e-2, "K", "largest last correction of Newton's method", OURS)
     organic_scale: float = _p(0.25, "m", "e-folding depth of the organic fraction", OURS)
     porosity_mineral: float = _p(0.45, "m3 m-3", "porosity of mineral soil", CTSM)
     porosity_organic: float = _p(0.80, "m3 m-3", "porosity of organic soil", CTSM)

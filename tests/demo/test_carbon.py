@@ -20,7 +20,9 @@ def record(years=20):
     room = carbon.pore_room(column.soil())
     liquid = np.where(soil > 0, 0.6, 0.6 / (1 - 4 * np.minimum(soil, 0))) * room
     zero = np.zeros_like(air, np.float32)
-    return column.Monthly(air, zero, zero, soil.astype(np.float32), liquid.astype(np.float32), zero)
+    return column.Monthly(
+        air.astype(np.float32), zero, zero, soil.astype(np.float32), liquid.astype(np.float32), zero
+    )
 
 
 def rest(monthly):
@@ -32,9 +34,7 @@ def test_carbon_is_conserved_each_month():
     monthly = record()
     state, light = rest(monthly)
     before = state.plants + state.fast.sum(axis=1) + state.slow.sum(axis=1)
-    fluxes = carbon.live(
-        state, monthly, np.full(20, 500.0), light, co2_reference=278.3, dtype=np.float64
-    )
+    fluxes = carbon.live(state, monthly, np.full(20, 500.0), light, co2_reference=278.3)
     stock = np.column_stack([before, fluxes.soil + fluxes.plants])
     net = (fluxes.gpp - fluxes.ra - fluxes.rh) * np.tile(SECONDS, 20)
     np.testing.assert_allclose(np.diff(stock, axis=1), net, atol=1e-12)

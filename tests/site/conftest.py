@@ -44,7 +44,8 @@ class Book:
     def make(self):
         run = self.start()
         out, error = run.communicate(timeout=540)
-        assert run.returncode == 0, f"{out}\n{error[-5000:]}"
+        if run.returncode:
+            pytest.fail(f"{out}{error[error.rfind('error: ') :]}", pytrace=False)
         return out
 
     def kill_when(self, happened):
