@@ -7,6 +7,7 @@ import difflib
 import numpy as np
 import xarray as xr
 
+from mpcf.geography import cell_area
 from mpcf.variables import EARTH_RADIUS, MONTHLY
 
 AREA_TOLERANCE = 0.05
@@ -32,14 +33,12 @@ class DataError(ValueError):
 
 
 def grid_cell_area(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
-    r"""Area of the cells of a regular grid on the sphere.
-
-    .. math:: A = R^2 \, \Delta\lambda \, (\sin\varphi_2 - \sin\varphi_1)
+    """Area of the cells of an evenly spaced grid on the sphere.
 
     Parameters
     ----------
     lat, lon : DataArray (lat), (lon)
-        Evenly spaced centres, degrees. Cells that would reach over a pole end there.
+        Centres, degrees. Cells that would reach over a pole end there.
 
     Returns
     -------
@@ -53,11 +52,14 @@ def grid_cell_area(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
     >>> bool(np.isclose(grid_cell_area(lat, lon).sum(), 4 * np.pi * EARTH_RADIUS**2))
     True
     """
-    half = float(abs(lat[1] - lat[0])) / 2
-    north, south = np.deg2rad((lat + half).clip(max=90)), np.deg2rad((lat - half).clip(min=-90))
-    width = np.deg2rad(abs(float(lon[1] - lon[0])))
-    band = EARTH_RADIUS**2 * width * (np.sin(north) - np.sin(south))
-    return (band * xr.ones_like(lon, dtype=float)).rename("areacella")
+    area = cell_area(_bounds(lat).clip(-90, 90), _bounds(lon))
+    return xr.DataArray(area, {"lat": lat, "lon": lon}, ("lat", "lon"), name="areacella")
+
+
+def _bounds(centres: xr.DataArray) -> np.ndarray:
+    values = centres.values.astype(float)
+    half = abs(values[1] - values[0]) / 2
+    return np.column_stack([values - half, values + half])
 
 
 def check_monthly(monthly: xr.Dataset) -> list[str]:

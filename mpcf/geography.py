@@ -11,10 +11,9 @@ from importlib.resources import files
 import numpy as np
 import shapely
 
-__all__ = ["EARTH_RADIUS", "Grid", "cell_area", "distance", "greenland", "grid", "land"]
+from mpcf.variables import EARTH_RADIUS
 
-EARTH_RADIUS = 6.371e6
-"""Radius of the sphere, m."""
+__all__ = ["Grid", "cell_area", "distance", "greenland", "grid", "land"]
 
 # A cell with less soil than this is sea, as in the land mask of a coarse model.
 LEAST_SOIL_FRACTION = 0.3

@@ -55,7 +55,8 @@ def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
         ``soil_liquid, soil_water`` (kg m-2) by season and top depth; ``thaw_wetness`` (m3 m-3);
         ``tsl_max, tsl_min`` (°C) by layer; ``alt, thaw_depth, frozen_depth`` (m); ``permafrost,
         permafrost_at, talik`` (1, 0 or NaN); ``zero_curtain`` (days); ``latent_heat,
-        sensible_heat`` of September (J m-2); ``snow`` (m); ``co2`` (ppm), ``warming`` (K).
+        sensible_heat`` of September (J m-2); ``snow`` (m); ``co2`` (ppm), ``warming`` (K) and
+        ``cSoil`` (kg m-2) where the source has them.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
     out["snow"] = (xr.dot(months["snd"], winter, dim="month") / winter.sum("month")).assign_attrs(
         long_name="mean snow depth, January to March", units="m"
     )
-    for name in ("co2", "warming"):
+    for name in ("co2", "warming", "cSoil"):
         if name in months:
             out[name] = _mean(months[name], days).assign_attrs(monthly[name].attrs)
     for name in ("areacella", "sftlf", "sftgif", "depth_bnds"):

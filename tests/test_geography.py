@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 
 from mpcf.geography import cell_area, distance, grid, land
+from mpcf.variables import EARTH_RADIUS
 
 
 def test_cells_cover_the_cap():
     where = grid(4.0, 5.0)
-    cap = 2 * np.pi * 6.371e6**2 * (np.sin(np.radians(85)) - np.sin(np.radians(45)))
+    cap = 2 * np.pi * EARTH_RADIUS**2 * (np.sin(np.radians(85)) - np.sin(np.radians(45)))
     assert where.area.sum() == pytest.approx(cap)
 
 
 def test_sphere():
     whole = cell_area(np.array([[-90.0, 0.0], [0.0, 90.0]]), np.array([[-180.0, 180.0]]))
-    assert whole.sum() == pytest.approx(4 * np.pi * 6.371e6**2)
+    assert whole.sum() == pytest.approx(4 * np.pi * EARTH_RADIUS**2)
 
 
 def test_a_degree_of_latitude_is_111_km():
