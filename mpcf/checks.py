@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.geography import cell_area
-from mpcf.variables import EARTH_RADIUS, MONTHLY
+from mpcf.variables import MONTHLY
 
 AREA_TOLERANCE = 0.05
 """Largest relative error of the summed cell area."""

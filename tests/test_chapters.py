@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from mpcf import __main__, chapters
+from mpcf import __main__, chapters, site
 from mpcf.chapters import ChapterFailed, Run, UnknownName
 
 CATALOGUE = Path(__file__).parents[1] / "catalog.yml"
@@ -225,6 +225,7 @@ def test_run_stops_at_a_failure_and_says_where(new_book):
 def test_failure_is_one_line_and_exit_status_1(new_book, monkeypatch, capsys):
     write_notebook(new_book / "notebooks/01-data.ipynb", "raise ValueError('no GPP')")
     monkeypatch.setattr(chapters, "simulate", lambda run: False)
+    monkeypatch.setattr(site, "check_contents", lambda: None)
     assert __main__.main(["book"]) == 1
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last == "error: chapter 01-data failed in cell 3: ValueError: no GPP"

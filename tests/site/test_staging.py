@@ -1,9 +1,12 @@
 """Markers, the repository's address, and the checks of a page, each with a fault planted."""
 
 import pytest
+import yaml
 
 from mpcf import site, stamps
 from mpcf.site import SiteError
+
+from .conftest import ROOT
 
 RECORDS = {
     "numbers": {
@@ -142,3 +145,14 @@ def test_far_style_sheet_is_a_fault(tmp_path):
 def test_page_without_banner_or_footer_is_a_fault(tmp_path):
     (tmp_path / "a.html").write_text("<p>text</p>")
     assert site.check(tmp_path, ["a"]) == ["a: has no footer", "a: has no banner"]
+
+
+@pytest.mark.parametrize("url", ["https://github.com/group/book", ""])
+def test_buttons_are_there_only_with_an_address(monkeypatch, url):
+    monkeypatch.setattr(site, "repository_url", lambda: url)
+    config = yaml.safe_load(site._config(ROOT))
+    assert config.get("repository", {}).get("url", "") == url
+    assert bool(config["html"].get("use_edit_page_button")) == bool(url)
+    assert bool(config["launch_buttons"].get("binderhub_url")) == bool(url)
+    # Without it the theme's own options would replace those of the buttons.
+    assert config["sphinx"]["recursive_update"] is True
