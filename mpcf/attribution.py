@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from mpcf.moisture import base_period
-from mpcf.regression import coefficients
+from mpcf.regression import coefficients, influence, long_run_error
 
 GRAMS_PER_PETAGRAM = 1e15
 
@@ -33,10 +33,10 @@ def contributions(b: xr.DataArray, x: xr.DataArray, y: xr.DataArray) -> xr.DataA
     -------
     DataArray (predictor, member, year, ...)
         Units of y, with ``residual`` as the last predictor, so that the sum over `predictor` is
-        the whole change.
+        the whole change. What can't be fitted counts in the residual.
     """
     base = base_period(y)
-    parts = b * (x - x.sel(year=base).mean("year"))
+    parts = (b * (x - x.sel(year=base).mean("year"))).fillna(0.0)
     change = y - y.sel(year=base).mean("year")
     rest = (change - parts.sum("predictor", skipna=False)).expand_dims(predictor=["residual"])
     whole = xr.concat([parts, rest], "predictor").rename("contribution")
@@ -56,14 +56,10 @@ def regional_carbon(flux: xr.DataArray, region: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     DataArray (...)
-        PgC yr-1. Cells without a value add nothing; their share of the area is in the attribute
-        ``missing_area_share``.
+        PgC yr-1.
     """
-    known = flux.notnull()
-    outer = [d for d in flux.dims if d not in ("lat", "lon")]
-    missing = 1 - float((known.all(outer) * region).sum() / region.sum())
-    total = (flux.fillna(0) * region).sum(("lat", "lon")) / GRAMS_PER_PETAGRAM
-    return total.assign_attrs(units="PgC yr-1", missing_area_share=missing)
+    total = (flux * region).sum(("lat", "lon")) / GRAMS_PER_PETAGRAM
+    return total.assign_attrs(units="PgC yr-1")
 
 
 def by_phase(yearly: xr.DataArray, phases: dict[str, tuple[int, int]]) -> xr.DataArray:
@@ -135,10 +131,7 @@ def phase_carbon(
         PgC, mean of the members. ``predictor`` ends with ``residual`` and ``total``: the other
         parts add up to the last. Cells that could not be fitted count in the residual.
     """
-    inside = region.stack(cell=("lat", "lon"))
-    inside = inside[inside > 0]
-    y = y.stack(cell=("lat", "lon")).sel(cell=inside["cell"])
-    x = x.stack(cell=("lat", "lon")).sel(cell=inside["cell"])
+    y, x, inside = _region_cells(y, x, region)
     y_base = y.sel(year=base_period(y)).mean(("member", "year"))
     x_base = x.sel(year=base_period(x)).mean(("member", "year"))
     parts = []
@@ -153,6 +146,110 @@ def phase_carbon(
     return xr.concat(parts, xr.DataArray(list(phases), dims="phase", name="phase"))
 
 
+def shared_signal_error(
+    y: xr.DataArray,
+    x: xr.DataArray,
+    region: xr.DataArray,
+    phases: dict[str, tuple[int, int]],
+    estimator: str,
+) -> xr.Dataset:
+    r"""Error of `phase_carbon` that leaving out members can't show: that of the shared signal.
+
+    Members share the forced signal and so its chance resemblance to a predictor. The influences
+    of each year on the coefficients, times the changes of the predictors, are added up over the
+    region; their long-run variance is the equal-weighted cosine estimate.
+
+    Parameters
+    ----------
+    y, x, region, phases, estimator
+        As for `phase_carbon`.
+
+    Returns
+    -------
+    Dataset (phase, flux, predictor)
+        ``se``, PgC, and ``degrees_of_freedom`` (phase). ``predictor`` ends with ``lead``, for
+        moisture less the lowest other predictor.
+    """
+    y, x, inside = _region_cells(y, x, region)
+    x_base = x.sel(year=base_period(x)).mean(("member", "year"))
+    errors, freedom = [], []
+    for first, last in phases.values():
+        so_far = slice(None, last)
+        x_sum = (x.sel(year=slice(first, last)).mean("member") - x_base).sum("year")
+        now = y.sel(year=so_far), x.sel(year=so_far), estimator
+        part = _petagrams(coefficients(*now) * x_sum, inside)
+        psi = _petagrams(influence(*now) * x_sum, inside)
+        psi = xr.concat([psi, lead(psi, ranked_by=part)], "predictor")
+        error, terms = long_run_error(psi.transpose("flux", "predictor", "year").values)
+        errors.append(psi.isel(year=0, drop=True).transpose("flux", "predictor").copy(data=error))
+        freedom.append(terms)
+    phase = xr.DataArray(list(phases), dims="phase", name="phase")
+    return xr.Dataset(
+        {"se": xr.concat(errors, phase), "degrees_of_freedom": ("phase", freedom)},
+        coords={"phase": phase},
+    )
+
+
+def lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) -> xr.DataArray:
+    """Moisture's part less the lowest of the other predictors' parts.
+
+    Parameters
+    ----------
+    parts : DataArray (predictor, ...)
+        Contributions; ``residual`` and ``total`` do not compete.
+    ranked_by : DataArray (predictor, ...), optional
+        Contributions that say which other predictor is the lowest; by default `parts`.
+
+    Returns
+    -------
+    DataArray (predictor, ...)
+        With ``lead`` as the only predictor; below zero where moisture's part is the lowest.
+    """
+    ranked_by = parts if ranked_by is None else ranked_by
+    known = ranked_by["predictor"].values
+    others = [p for p in known if p not in ("moisture", "residual", "total")]
+    lowest = ranked_by.sel(predictor=others).idxmin("predictor")
+    difference = parts.sel(predictor="moisture", drop=True) - parts.sel(predictor=lowest)
+    return difference.drop_vars("predictor", errors="ignore").expand_dims(predictor=["lead"])
+
+
+def widen(members: xr.Dataset, shared: xr.Dataset) -> xr.Dataset:
+    """Widen the intervals of the jackknife by the error of the shared signal.
+
+    The variances are added, which counts the members' own noise twice and so errs on the safe
+    side; Student's t takes the smaller of the two degrees of freedom.
+
+    Parameters
+    ----------
+    members : Dataset
+        From `jackknife`, with the attribute ``degrees_of_freedom``.
+    shared : Dataset
+        From `shared_signal_error`.
+
+    Returns
+    -------
+    Dataset
+        As `members`. Predictors without a shared error, the residual and the total, keep the
+        jackknife's interval, which covers the members' weather alone.
+    """
+    extra = shared["se"].reindex(predictor=members["predictor"].values, fill_value=0.0)
+    freedom = np.minimum(shared["degrees_of_freedom"], members.attrs["degrees_of_freedom"])
+    t = xr.DataArray(stats.t.ppf(0.975, freedom), {"phase": freedom["phase"]}, "phase")
+    se = np.hypot(members["se"], extra)
+    middle = members["estimate"]
+    return members.assign(se=se, low=middle - t * se, high=middle + t * se)
+
+
+def _region_cells(
+    y: xr.DataArray, x: xr.DataArray, region: xr.DataArray
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Stack lat and lon, and keep the cells of the region."""
+    inside = region.stack(cell=("lat", "lon"))
+    inside = inside[inside > 0]
+    y, x = (a.stack(cell=("lat", "lon")).sel(cell=inside["cell"]) for a in (y, x))
+    return y, x, inside
+
+
 def _petagrams(density: xr.DataArray, area: xr.DataArray) -> xr.DataArray:
     return (density * area).sum("cell") / GRAMS_PER_PETAGRAM
 
@@ -164,7 +261,8 @@ def jackknife(statistic: Callable[[list[int]], xr.DataArray], members: int) -> x
               \qquad \hat\theta \pm t_{M-1} \, s .
 
     Everything that `statistic` does (fit, change, sum) is done again without each member, so that
-    coefficients and changes vary together.
+    coefficients and changes vary together. The interval covers what differs between members, and
+    nothing that they share.
 
     Parameters
     ----------
@@ -177,7 +275,7 @@ def jackknife(statistic: Callable[[list[int]], xr.DataArray], members: int) -> x
     -------
     Dataset
         ``estimate``, ``se``, ``low``, ``high``; with fewer than four members the last three
-        are NaN.
+        are NaN. The attribute ``degrees_of_freedom`` is M − 1.
 
     References
     ----------
@@ -193,12 +291,14 @@ def jackknife(statistic: Callable[[list[int]], xr.DataArray], members: int) -> x
     whole = statistic(list(range(members)))
     if members < 4:
         unknown = xr.full_like(whole, np.nan)
-        return xr.Dataset({"estimate": whole, "se": unknown, "low": unknown, "high": unknown})
+        gap = {"estimate": whole, "se": unknown, "low": unknown, "high": unknown}
+        return xr.Dataset(gap, attrs={"degrees_of_freedom": members - 1})
     without = [statistic([m for m in range(members) if m != out]) for out in range(members)]
     drawn = xr.concat(without, "left_out")
     se = np.sqrt((members - 1) * drawn.var("left_out"))
     half = stats.t.ppf(0.975, members - 1) * se
-    return xr.Dataset({"estimate": whole, "se": se, "low": whole - half, "high": whole + half})
+    found = {"estimate": whole, "se": se, "low": whole - half, "high": whole + half}
+    return xr.Dataset(found, attrs={"degrees_of_freedom": members - 1})
 
 
 def verdict(low: float, high: float, *, sign: int) -> str:
@@ -226,3 +326,26 @@ def verdict(low: float, high: float, *, sign: int) -> str:
     if sign * low < 0 and sign * high < 0:
         return "does not hold"
     return "can't be told"
+
+
+def both(*verdicts: str) -> str:
+    """Word a claim that needs all of several to hold.
+
+    Parameters
+    ----------
+    *verdicts : str
+        From `verdict`.
+
+    Returns
+    -------
+    str
+        ``"does not hold"`` if one does not hold, ``"holds"`` if all do, else ``"can't be told"``.
+
+    Examples
+    --------
+    >>> both("holds", "does not hold"), both("holds", "can't be told"), both("holds", "holds")
+    ('does not hold', "can't be told", 'holds')
+    """
+    if "does not hold" in verdicts:
+        return "does not hold"
+    return "holds" if set(verdicts) == {"holds"} else "can't be told"

@@ -68,7 +68,8 @@ def curtain_length(
     Returns
     -------
     ndarray (series)
-        Days; NaN where the series has a gap or does not pass both bounds.
+        Days; NaN where the series has a gap, does not pass both bounds, or is at or below `lower`
+        at `start` already. Counted from `start` where it is between the bounds then.
     """
     n, steps = temperature.shape
     length = np.full(n, np.nan)
@@ -84,6 +85,8 @@ def curtain_length(
             if t0 < start:
                 a += (b - a) * (start - t0) / (t1 - t0)
                 t0 = start
+            if t0 == start and a <= lower:
+                break
             if np.isnan(opened):
                 if a <= upper:
                     opened = t0

@@ -87,9 +87,10 @@ def equal_warming_lag(volume: xr.DataArray, warming: xr.DataArray) -> float:
 def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dataset:
     """Time from the first net-zero year to the lasting return of permafrost.
 
-    Cells that had permafrost at some time before and lack it at or after `first_year` are
-    followed. Those that lose it later enter late; those that do not get it back by the end of the
-    record are right-censored, and are never dropped.
+    Cells that had permafrost and have lacked it for `years` years are followed, from the first
+    net-zero year or from the year in which that became true: the latter *enter late*. Those that
+    do not get permafrost back while a return could still be seen to last are right-censored, and
+    are never dropped.
 
     Parameters
     ----------
@@ -104,24 +105,25 @@ def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dat
     -------
     Dataset (member, lat, lon)
         ``entry`` and ``time`` in years since `first_year`; ``returned`` (1 or 0); NaN for cells
-        that are not followed.
+        that are not followed. The attribute ``horizon`` is the time of censoring.
     """
     state = lasting(mask.sel(year=slice(mask["year"][1], None)), years)
     had = (state == 1).cumsum("year") > 0
     lost = (state == 0) & had
-    late = lost.sel(year=slice(first_year, None))
-    since = (late["year"] - first_year).astype("float64")
-    followed = late.any("year")
-    entry = since.where(late).min("year")
-    after = state.sel(year=slice(first_year, None)) == 1
-    back = since.where(after & (since > entry)).min("year")
-    end = float(since[-1]) + 1
+    confirmed = lost.rolling(year=years + 1, min_periods=years + 1).sum() == years + 1
+    since = (state["year"] - first_year).astype("float64")
+    at_risk = confirmed & (since >= 0)
+    entry = since.where(at_risk).min("year")
+    back = since.where((state == 1) & (since > entry)).min("year")
+    end = float(since[-1]) - years + 2  # from here on a return could not be seen to last
+    followed = at_risk.any("year") & (entry < end)
     return xr.Dataset(
         {
             "entry": entry.where(followed),
             "time": back.fillna(end).where(followed),
             "returned": back.notnull().astype("float64").where(followed),
-        }
+        },
+        attrs={"horizon": end},
     )
 
 
@@ -151,15 +153,14 @@ def share_refrozen(times: xr.Dataset) -> xr.DataArray:
     if not returned.any():
         share = np.zeros(min(1, time.size))
         return xr.DataArray(share, {"since": np.zeros(share.size)}, "since", name="share")
-    # just below zero: an entry at the start is at risk in the first year
-    curve = SurvfuncRight(time, returned, entry=entry - 1e-9)
+    curve = SurvfuncRight(time, returned, entry=entry)
     since = np.concatenate([[0.0], curve.surv_times])
     share = np.concatenate([[0.0], 1 - curve.surv_prob])
     return xr.DataArray(share, {"since": since}, "since", name="share")
 
 
 def restricted_mean(share: xr.DataArray, horizon: float) -> float:
-    """Mean time without permafrost within `horizon`, the area above the curve of returns.
+    """Restricted mean of the time to return: the area above the curve of returns up to `horizon`.
 
     Parameters
     ----------

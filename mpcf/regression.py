@@ -74,7 +74,8 @@ def predictors(
     depth : float
         m.
     season : {"year", "thaw"}
-        Season of every predictor.
+        Season of every predictor; ``thaw_wetness`` is a matter of the thaw season, and takes the
+        others with it.
     co2 : bool
         Whether CO2 stands beside them.
 
@@ -83,6 +84,7 @@ def predictors(
     DataArray (predictor, member, year, lat, lon)
         kg m-2 (m3 m-3 for ``thaw_wetness``), °C, mm, ppm.
     """
+    season = "thaw" if moisture == "thaw_wetness" else season
     parts = {
         "moisture": moisture_index(yearly, moisture, depth=depth, season=season),
         "temperature": yearly["temperature"].sel(season=season, drop=True),
@@ -164,7 +166,7 @@ def fit(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.Da
     shape, (members, years) = y_in.shape[:-2], y_in.shape[-2:]
     k, rows = x_in.sizes["predictor"], members * years
     yy, xx = y_in.values.reshape(-1, rows), x_in.values.reshape(-1, rows, k)
-    fitted = np.flatnonzero(np.isfinite(yy).all(1) & _usable(xx))
+    fitted = np.flatnonzero(np.isfinite(yy).all(1) & _usable(xx, _size(x, rest)))
     yy = yy[fitted]
     q, inverse, spread = _factor(xx[fitted])
     projected = q.swapaxes(1, 2) @ yy[..., None]
@@ -213,23 +215,101 @@ def coefficients(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend")
     DataArray (flux, predictor, cell)
         The ``b`` of `fit`, in units of y per unit of x; NaN where it can't be fitted.
     """
+    b, _ = _several(y, x, estimator, with_influence=False)
+    return b
+
+
+def influence(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.DataArray:
+    r"""Influence of each year on the coefficients of several responses.
+
+    .. math:: \psi_t = (X^\top X)^{-1} \sum_m x_{mt} \, e_{mt} ,
+
+    whose sum over the years is zero and whose long-run variance, times the number of years, is the
+    variance of the coefficients. Members are added up, since they share the forced signal. Being
+    linear, influences of cells may be weighted and summed before the variance is taken.
+
+    Parameters
+    ----------
+    y : DataArray (flux, member, year, cell)
+        What is explained, response by response.
+    x : DataArray (predictor, member, year, cell)
+        Predictors.
+    estimator : {"raw trend", "year effects", "first differences"}
+        See `transform`.
+
+    Returns
+    -------
+    DataArray (flux, predictor, cell, year)
+        Units of y per unit of x; NaN where it can't be fitted.
+    """
+    _, psi = _several(y, x, estimator, with_influence=True)
+    return psi
+
+
+def long_run_error(psi: np.ndarray) -> tuple[np.ndarray, int]:
+    """Give the standard error of a sum of yearly influences, by the cosine estimate.
+
+    Parameters
+    ----------
+    psi : ndarray (..., year)
+        Influences.
+
+    Returns
+    -------
+    tuple
+        Standard error (...), and the degrees of freedom of its t.
+
+    References
+    ----------
+    Lazarus et al. 2018, doi 10.1080/07350015.2018.1506926.
+    """
+    flat = psi.reshape(-1, psi.shape[-1], 1)
+    error = np.sqrt(_cosine(flat)[:, 0, 0]).reshape(psi.shape[:-1])
+    return error, _cosine_terms(psi.shape[-1])
+
+
+def _several(
+    y: xr.DataArray, x: xr.DataArray, estimator: str, *, with_influence: bool
+) -> tuple[xr.DataArray, xr.DataArray | None]:
     y_in = transform(y, estimator).transpose("cell", "member", "year", "flux")
     x_in = transform(x, estimator).transpose("cell", "member", "year", "predictor")
-    cells, rows = y_in.sizes["cell"], y_in.sizes["member"] * y_in.sizes["year"]
-    yy, xx = y_in.values.reshape(cells, rows, -1), x_in.values.reshape(cells, rows, -1)
-    fitted = np.isfinite(yy).all((1, 2)) & _usable(xx)
+    cells, members, years = y_in.shape[:3]
+    yy, xx = y_in.values.reshape(cells, members * years, -1), x_in.values
+    xx = xx.reshape(cells, members * years, -1)
+    fitted = np.isfinite(yy).all((1, 2)) & _usable(xx, _size(x, ["cell"]))
     q, inverse, spread = _factor(xx[fitted])
+    projected = q.swapaxes(1, 2) @ yy[fitted]
     beta = np.full((cells, xx.shape[2], yy.shape[2]), np.nan)
-    beta[fitted] = inverse @ (q.swapaxes(1, 2) @ yy[fitted]) / spread[..., None]
+    beta[fitted] = inverse @ projected / spread[..., None]
     coords = {"flux": y["flux"], "predictor": x["predictor"], "cell": y["cell"]}
-    return xr.DataArray(beta, coords, ("cell", "predictor", "flux")).transpose(*coords)
+    b = xr.DataArray(beta, coords, ("cell", "predictor", "flux")).transpose(*coords)
+    if not with_influence:
+        return b, None
+    residual = yy[fitted] - q @ projected
+    scores = np.einsum(
+        "cmtk,cmtf->cftk",
+        q.reshape(-1, members, years, q.shape[-1]),
+        residual.reshape(-1, members, years, yy.shape[2]),
+    )
+    psi = np.full((cells, yy.shape[2], years, xx.shape[2]), np.nan)
+    psi[fitted] = np.einsum("cij,cftj->cfti", inverse / spread[..., None], scores)
+    over = coords | {"year": y_in["year"]}
+    return b, xr.DataArray(psi, over, ("cell", "flux", "year", "predictor")).transpose(*over)
 
 
-def _usable(x: np.ndarray) -> np.ndarray:
-    """Tell the cells (cell, row, k) without a gap in which every predictor varies."""
-    finite = np.isfinite(x).all((1, 2))
-    largest = np.abs(x).max(axis=1, initial=0.0)
-    return finite & (x.std(axis=1) > 1e-12 * largest).all(1)
+def _size(x: xr.DataArray, rest: list[str]) -> np.ndarray:
+    """Largest value of each predictor before any effect is taken out (cell, k)."""
+    largest = abs(x).max(("member", "year")).transpose(*rest, "predictor")
+    return largest.values.reshape(-1, x.sizes["predictor"])
+
+
+def _usable(x: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Tell the cells (cell, row, k) without a gap in which every predictor varies.
+
+    What is left of a predictor must exceed the rounding of its values before effects were taken
+    out, as it does not for CO2 that all members share under year effects.
+    """
+    return np.isfinite(x).all((1, 2)) & (x.std(axis=1) > 1e-12 * size).all(1)
 
 
 def _factor(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

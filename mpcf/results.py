@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mpcf.catalog import Source
 
 SIGNIFICANT_DIGITS = 8
+WIDE = 9.5
+"""Width of a figure, inches, above which its text would be too small on a phone."""
 KINDS = ("numbers", "sentences", "figures")
 
 
@@ -236,10 +238,10 @@ class Chapter:
                     reason="not defined" if pd.isna(frame.loc[row, column]) else "",
                 )
                 self.number(f"{name}_{_slug(row)}_{_slug(column)}", number)
-                whole = pd.api.types.is_integer_dtype(frame[column])
-                shown.loc[row, column] = f"{number:d}" if whole else f"{number:.{decimals}f}"
+                shown.loc[row, column] = _table_cell(number, decimals)
         shown.columns = [
-            f"{c} ({units[c]})" if units.get(c, "1") != "1" else str(c) for c in frame.columns
+            f"{c} ({typeset_unit(units[c])})" if units.get(c, "1") != "1" else str(c)
+            for c in frame.columns
         ]
         _show_markdown(_markdown_table(shown))
 
@@ -260,12 +262,14 @@ class Chapter:
         path = self.folder / f"{name}.png"
         fig.savefig(path, dpi=160, bbox_inches="tight", metadata={"Software": None})
         plt.close(fig)
+        wide = bool(fig.get_figwidth() > WIDE)
         self._records["figures"][f"{self.name}/{name}"] = {
             "file": f"{self.name}/{name}.png",
             "caption": caption,
             "alt": alt,
+            "wide": wide,
         }
-        display(HTML(_figure_html(path, f"{self.name}-{name}", caption, alt)))
+        display(HTML(_figure_html(path, f"{self.name}-{name}", caption, alt, wide=wide)))
 
     def explore(self, options: Mapping[str, Sequence[Mapping]], name: str, **texts: str) -> None:
         """Show a figure with a menu that works in the page, without a kernel.
@@ -303,7 +307,11 @@ class Chapter:
 
 
 def interval(
-    name: str, values: tuple[float, float, float], unit: str, meaning: str
+    name: str,
+    values: tuple[float, float, float],
+    unit: str,
+    meaning: str,
+    reason: str = "there are too few members for an interval",
 ) -> dict[str, Number]:
     """Name an estimate and the bounds of its 95 % interval, for `Chapter.say`.
 
@@ -317,6 +325,8 @@ def interval(
         Their unit.
     meaning : str
         What the estimate is.
+    reason : str
+        Why a value is NaN.
 
     Returns
     -------
@@ -330,7 +340,6 @@ def interval(
     '2.0 (1.0 to 3.0)'
     """
     bound = "{} bound of the 95 % interval: " + meaning
-    reason = "there are too few members for an interval"
     return {
         name: Number(values[0], unit, meaning, reason),
         f"{name}_low": Number(values[1], unit, bound.format("lower"), reason),
@@ -361,6 +370,31 @@ def change_word(low: float, high: float) -> str:
     return "falls" if high < 0 else "shows no change that can be told from zero"
 
 
+def typeset_unit(unit: str) -> str:
+    """Write a unit as readers expect it.
+
+    Parameters
+    ----------
+    unit : str
+        Such as ``"gC m-2 yr-1"``.
+
+    Returns
+    -------
+    str
+        With raised exponents.
+
+    Examples
+    --------
+    >>> typeset_unit("gC m-2 yr-1 per kg m-2"), typeset_unit("1e6 km2")
+    ('gC m⁻² yr⁻¹ per kg m⁻²', '10⁶ km²')
+    """
+    unit = re.sub(r"\b1e(\d+)", r"10\1", unit)
+    raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return re.sub(
+        r"(?<=[A-Za-z])-?\d+|(?<=\b10)\d+", lambda power: power[0].translate(raised), unit
+    )
+
+
 def read_numbers(source: str = "demo", *, quick: bool = False) -> dict[str, dict]:
     """Give the numbers that the last run of a source recorded, by key."""
     path = build_dir(source, quick) / "results" / "numbers.json"
@@ -373,6 +407,14 @@ def _json(records: dict) -> str:
 
 def _slug(label: object) -> str:
     return re.sub(r"[^a-z0-9]+", "_", str(label).lower().replace("−", "minus")).strip("_")
+
+
+def _table_cell(number: Number, decimals: int) -> str:
+    """Write a number for a table; one that would read as zero keeps its first digit."""
+    if isinstance(number.value, int):
+        return f"{number:d}"
+    text = f"{number:.{decimals}f}"
+    return f"{number:.1g}" if number.value and not text.strip("−0.") else text
 
 
 def _show_markdown(text: str) -> None:
@@ -388,10 +430,12 @@ def _markdown_table(frame: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _figure_html(path: Path, anchor: str, caption: str, alt: str) -> str:
+def _figure_html(path: Path, anchor: str, caption: str, alt: str, *, wide: bool) -> str:
     data = base64.b64encode(path.read_bytes()).decode("ascii")
+    image = f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}">'
+    if wide:  # scrolls sideways within its box on a phone, and by keyboard
+        image = f'<div class="mpcf-wide" tabindex="0">{image}</div>'
     return (
-        f'<figure class="mpcf-figure" id="{html.escape(anchor)}">'
-        f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}">'
+        f'<figure class="mpcf-figure" id="{html.escape(anchor)}">{image}'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )

@@ -248,8 +248,9 @@ def _number(value: float | None, form: str, where: str) -> str:
 def _figure(key: str, record: Mapping[str, str]) -> str:
     alt = json.dumps(" ".join(record["alt"].split()), ensure_ascii=False)
     name = key.replace("/", "-")
+    wide = ":figclass: mpcf-wide\n" if record.get("wide") else ""
     return (
-        f"\n:::{{figure}} /figures/{record['file']}\n:alt: {alt}\n:name: {name}\n\n"
+        f"\n:::{{figure}} /figures/{record['file']}\n:alt: {alt}\n:name: {name}\n{wide}\n"
         f"{' '.join(record['caption'].split())}\n:::\n"
     )
 

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mpcf.attribution import by_phase, contributions, jackknife, phase_carbon, verdict
+from mpcf.attribution import (
+    by_phase,
+    contributions,
+    jackknife,
+    lead,
+    phase_carbon,
+    shared_signal_error,
+    verdict,
+    widen,
+)
 from mpcf.regression import fit
 
 PHASES = {"warming": (2000, 2039), "net-zero": (2040, 2059)}
@@ -111,3 +120,60 @@ def test_a_turned_sign_turns_the_verdict():
         return verdict(float(out["low"]), float(out["high"]), sign=-1)
 
     assert moisture(1) == "holds" and moisture(-1) == "does not hold"
+
+
+def test_lead_is_moisture_less_the_lowest_other():
+    parts = xr.DataArray(
+        [-3.0, 2.0, -1.0, -9.0], {"predictor": ["moisture", "temperature", "snow", "residual"]}
+    )
+    assert float(lead(parts).squeeze()) == -2.0
+
+
+def test_shared_error_of_one_cell_is_that_of_its_fit():
+    """One cell, one phase: the error of b times the summed change of its predictor."""
+    y, x, _, region = planted(noise=1.0)
+    one = region.where((region["lat"] == 60) & (region["lon"] == 0), 0.0)
+    phases = {"all": (2000, 2059)}
+    found = shared_signal_error(y.expand_dims(flux=["nep"]), x, one, phases, "raw trend")
+    cell = {"lat": 60.0, "lon": 0.0}
+    se = fit(y, x)["se"].sel(cell)
+    base = x.sel(year=slice(2000, 2014)).mean(("member", "year"))
+    shift = (x.mean("member") - base).sum("year").sel(cell)
+    expected = abs(se * shift) * 1e12 / 1e15
+    names = ["moisture", "temperature"]
+    np.testing.assert_allclose(
+        found["se"].sel(predictor=names).squeeze(), expected.sel(predictor=names), rtol=1e-9
+    )
+
+
+def test_widened_intervals_hold_under_a_common_signal():
+    """No effect, but one signal for all members: the jackknife alone raises false alarms."""
+    rng = np.random.default_rng(3)
+    alarms = {"jackknife": 0, "widened": 0}
+    coords = {"member": range(6), "year": range(2000, 2060), "lat": [60.0], "lon": [0.0]}
+    region = xr.DataArray([[1e12]], {"lat": [60.0], "lon": [0.0]}, ("lat", "lon"))
+    phases = {"all": (2000, 2059)}
+    for _ in range(100):
+        shared = rng.normal(size=(2, 1, 60, 1, 1))
+        own = 0.3 * rng.normal(size=(2, 6, 60, 1, 1))
+        trend = np.linspace(0, 2, 60)[:, None, None]
+        y = xr.DataArray(shared[0] + own[0], coords, tuple(coords)).expand_dims(flux=["nep"])
+        names = coords | {"predictor": ["moisture"]}
+        x = xr.DataArray((shared[1] + own[1] + trend)[None], names, ("predictor", *coords))
+        other = rng.normal(size=(1, 6, 60, 1, 1))
+        other = xr.DataArray(other, names | {"predictor": ["snow"]}, ("predictor", *coords))
+        x = xr.concat([x, other], "predictor")
+        out = jackknife(
+            lambda kept, y=y, x=x: phase_carbon(
+                y.isel(member=kept), x.isel(member=kept), region, phases, "raw trend"
+            ),
+            6,
+        )
+        wide = widen(out, shared_signal_error(y, x, region, phases, "raw trend"))
+        for name, result in (("jackknife", out), ("widened", wide)):
+            one = result.sel(predictor="moisture").squeeze()
+            alarms[name] += (
+                verdict(float(one["low"]), float(one["high"]), sign=1) != "can't be told"
+            )
+    assert alarms["jackknife"] > 25
+    assert alarms["widened"] < 10

@@ -48,16 +48,17 @@ def masks():
 
 def test_return_times_enter_late_and_keep_the_censored():
     times = return_times(masks(), first_year=2050).isel(member=0)
-    np.testing.assert_array_equal(times["entry"], [np.nan, 0, 0, 10, np.nan])
-    np.testing.assert_array_equal(times["time"], [np.nan, 20, 50, 30, np.nan])
+    np.testing.assert_array_equal(times["entry"], [np.nan, 0, 0, 20, np.nan])
+    np.testing.assert_array_equal(times["time"], [np.nan, 20, 41, 30, np.nan])
     np.testing.assert_array_equal(times["returned"], [np.nan, 1, 0, 1, np.nan])
+    assert times.attrs["horizon"] == 41
 
 
 def test_share_refrozen_by_hand():
-    """At 20 years one of 3 at risk returns, at 30 one of 2: 1 − 2/3 · 1/2 = 2/3."""
+    """At 20 years one of 2 at risk returns (a third enters then), at 30 one of 2."""
     share = share_refrozen(return_times(masks(), first_year=2050))
-    np.testing.assert_allclose(share.sel(since=[0, 20, 30]), [0, 1 / 3, 2 / 3])
-    assert restricted_mean(share, 50.0) == pytest.approx(20 + 10 * 2 / 3 + 20 / 3)
+    np.testing.assert_allclose(share.sel(since=[0, 20, 30]), [0, 1 / 2, 3 / 4])
+    assert restricted_mean(share, 40.0) == pytest.approx(20 + 10 / 2 + 10 / 4)
 
 
 def test_nothing_lost_gives_an_empty_curve():
@@ -75,10 +76,12 @@ def test_zero_curtain_of_a_straight_fall():
             [3.0, 0.2, 0.1, 0.0],  # never closes
             [3.0, 1.0, np.nan, -3.0],
             [0.2, 0.2, -1.0, -3.0],  # open from the start of the search, day 31
+            [0.2, -0.8, -1.0, -3.0],  # over before the search starts
         ]
     )
     length = curtain_length(series, day, 31.0, 0.5, -0.5)
     np.testing.assert_allclose(length[0], 15.0)
     np.testing.assert_allclose(length[1], 60 + 30 * 0.5 / 3 - 31)
     assert np.isnan(length[2:5]).all()
+    assert np.isnan(length[6])
     np.testing.assert_allclose(length[5], 30 + 30 * 0.7 / 1.2 - 31)
