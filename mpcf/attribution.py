@@ -234,7 +234,7 @@ def widen(members: xr.Dataset, shared: xr.Dataset) -> xr.Dataset:
     """
     extra = shared["se"].reindex(predictor=members["predictor"].values, fill_value=0.0)
     freedom = np.minimum(shared["degrees_of_freedom"], members.attrs["degrees_of_freedom"])
-    t = xr.DataArray(stats.t.ppf(0.975, freedom), {"phase": freedom["phase"]}, "phase")
+    t = freedom.copy(data=stats.t.ppf(0.975, freedom))
     se = np.hypot(members["se"], extra)
     middle = members["estimate"]
     return members.assign(se=se, low=middle - t * se, high=middle + t * se)
