@@ -258,8 +258,13 @@ def _figure(key: str, record: Mapping[str, str]) -> str:
 def _table_of_parameters() -> str:
     """Write the demonstration's parameters as Markdown, a table for each group."""
     from mpcf.demo import parameters
+    from mpcf.results import typeset_unit
 
     frame = parameters.table().astype(str)
+    units = frame.pop("unit").map(typeset_unit).str.replace(" ", "\u00a0").replace({"1": "", "year": ""})
+    frame["value"] = (frame["value"] + "\u00a0" + units).str.rstrip("\u00a0")
+    links = r"[doi](https://doi.org/\1)"
+    frame["source"] = frame["source"].str.replace(r"doi (10\.[^\s,;)]+)", links, regex=True)
     blocks = []
     for group, rows in frame.groupby("group", sort=False):
         part = rows.drop(columns="group")
