@@ -62,43 +62,6 @@ def regional_carbon(flux: xr.DataArray, region: xr.DataArray) -> xr.DataArray:
     return total.assign_attrs(units="PgC yr-1")
 
 
-def by_phase(yearly: xr.DataArray, phases: dict[str, tuple[int, int]]) -> xr.DataArray:
-    """Add up a yearly series over each phase.
-
-    Parameters
-    ----------
-    yearly : DataArray (year, ...)
-        PgC yr-1.
-    phases : dict
-        Inclusive first and last year of each phase.
-
-    Returns
-    -------
-    DataArray (phase, ...)
-        PgC.
-
-    Raises
-    ------
-    ValueError
-        If a phase has years that the series does not have.
-
-    Examples
-    --------
-    >>> flux = xr.DataArray([1.0, 1.0, 2.0], {"year": [2000, 2001, 2002]}, "year")
-    >>> by_phase(flux, {"warming": (2000, 2001), "net-zero": (2002, 2002)}).values
-    array([2., 2.])
-    """
-    sums = []
-    for name, (first, last) in phases.items():
-        years = yearly.sel(year=slice(first, last))
-        if years.sizes["year"] != last - first + 1:
-            raise ValueError(
-                f"phase '{name}' is {first}–{last}, but the data do not hold all of it"
-            )
-        sums.append(years.sum("year", skipna=False))
-    return xr.concat(sums, xr.DataArray(list(phases), dims="phase", name="phase"))
-
-
 def phase_carbon(
     y: xr.DataArray,
     x: xr.DataArray,
@@ -130,7 +93,17 @@ def phase_carbon(
     DataArray (phase, flux, predictor)
         PgC, mean of the members. ``predictor`` ends with ``residual`` and ``total``: the other
         parts add up to the last. Cells that could not be fitted count in the residual.
+
+    Raises
+    ------
+    ValueError
+        If a phase has years that the data do not have.
     """
+    for name, (first, last) in phases.items():
+        if first < int(y["year"][0]) or last > int(y["year"][-1]):
+            raise ValueError(
+                f"phase '{name}' is {first}–{last}, but the data do not hold all of it"
+            )
     y, x, inside = _region_cells(y, x, region)
     y_base = y.sel(year=base_period(y)).mean(("member", "year"))
     x_base = x.sel(year=base_period(x)).mean(("member", "year"))
@@ -161,8 +134,16 @@ def shared_signal_error(
 
     Parameters
     ----------
-    y, x, region, phases, estimator
-        As for `phase_carbon`.
+    y : DataArray (flux, member, year, lat, lon)
+        Carbon fluxes, gC m-2 yr-1.
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors.
+    region : DataArray (lat, lon)
+        m2.
+    phases : dict
+        Inclusive first and last year of each phase.
+    estimator : str
+        See `mpcf.regression.transform`.
 
     Returns
     -------

@@ -395,12 +395,6 @@ def typeset_unit(unit: str) -> str:
     )
 
 
-def read_numbers(source: str = "demo", *, quick: bool = False) -> dict[str, dict]:
-    """Give the numbers that the last run of a source recorded, by key."""
-    path = build_dir(source, quick) / "results" / "numbers.json"
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def _json(records: dict) -> str:
     return json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 

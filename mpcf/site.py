@@ -261,7 +261,12 @@ def _table_of_parameters() -> str:
     from mpcf.results import typeset_unit
 
     frame = parameters.table().astype(str)
-    units = frame.pop("unit").map(typeset_unit).str.replace(" ", "\u00a0").replace({"1": "", "year": ""})
+    units = (
+        frame.pop("unit")
+        .map(typeset_unit)
+        .str.replace(" ", "\u00a0")
+        .replace({"1": "", "year": ""})
+    )
     frame["value"] = (frame["value"] + "\u00a0" + units).str.rstrip("\u00a0")
     links = r"[doi](https://doi.org/\1)"
     frame["source"] = frame["source"].str.replace(r"doi (10\.[^\s,;)]+)", links, regex=True)

@@ -5,7 +5,6 @@ import pytest
 import xarray as xr
 
 from mpcf.attribution import (
-    by_phase,
     contributions,
     jackknife,
     lead,
@@ -97,9 +96,10 @@ def test_few_members_get_no_interval():
 
 
 def test_a_phase_outside_the_data_is_an_error():
-    flux = xr.DataArray([1.0], {"year": [2000]}, "year")
-    with pytest.raises(ValueError, match="phase 'warming' is 2000–2001"):
-        by_phase(flux, {"warming": (2000, 2001)})
+    y, x, _, region = planted()
+    beyond = {"warming": (2000, 2039), "net-zero": (2040, 2070)}
+    with pytest.raises(ValueError, match="phase 'net-zero' is 2040–2070"):
+        phase_carbon(y.expand_dims(flux=["nep"]), x, region, beyond, "raw trend")
 
 
 def test_a_turned_sign_turns_the_verdict():

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from mpcf.results import Chapter, Number, change_word, read_numbers
+from mpcf.build import build_dir
+from mpcf.results import Chapter, Number, change_word
+
+
+def read_numbers():
+    path = build_dir("demo") / "results" / "numbers.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
