@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mpcf.catalog import Source
 
 SIGNIFICANT_DIGITS = 8
-WIDE = 9.5
+WIDE = 7.5
 """Width of a figure, inches, above which its text would be too small on a phone."""
 KINDS = ("numbers", "sentences", "figures")
 
