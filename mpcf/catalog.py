@@ -174,6 +174,28 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
     return dataset.assign_attrs(mpcf_source=name, is_synthetic=str(synthetic).lower())
 
 
+def is_synthetic(name: str, *, quick: bool = False) -> bool:
+    """Tell whether a source is synthetic: its entry says so, or its data do.
+
+    Exported demonstration data keep their mark, whatever an entry claims.
+
+    Parameters
+    ----------
+    name : str
+        Entry of the catalogue.
+    quick : bool, optional
+        Whether the small demonstration ensemble is meant.
+
+    Returns
+    -------
+    bool
+        Whether its results must be marked as synthetic.
+    """
+    if entry(name).is_synthetic:
+        return True
+    return open_source(name, quick=quick).attrs["is_synthetic"] == "true"
+
+
 def open_record(name: str) -> pd.DataFrame | xr.Dataset:
     """Open a real record as it was published, whole.
 

@@ -116,9 +116,16 @@ class Chapter:
 
         return entry(self.source_name)
 
+    @cached_property
+    def is_synthetic(self) -> bool:
+        """Whether the source's entry or its data say that it is synthetic."""
+        from mpcf.catalog import is_synthetic
+
+        return is_synthetic(self.source_name, quick=self.quick)
+
     def banner(self) -> None:
         """Show at the top of the page whether its data are synthetic."""
-        if self.source.is_synthetic:
+        if self.is_synthetic:
             text = (
                 "**Demonstration data.** Every result on this page comes from the book's own "
                 "synthetic ensemble, a reduced physical model. Nothing here is CESM2 output, and "
@@ -161,7 +168,7 @@ class Chapter:
         aside = path.with_suffix(".nc.part")
         dataset.attrs |= {
             "mpcf_source": self.source_name,
-            "mpcf_synthetic": str(self.source.is_synthetic).lower(),
+            "mpcf_synthetic": str(self.is_synthetic).lower(),
         }
         dataset.to_netcdf(aside, engine="netcdf4")
         aside.replace(path)

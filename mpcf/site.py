@@ -313,7 +313,7 @@ def _banner(run: Run) -> str:
     from mpcf import catalog
 
     entry = catalog.entry(run.source)
-    if entry.is_synthetic:
+    if catalog.is_synthetic(run.source, quick=run.quick):
         text = (
             "<strong>Demonstration data.</strong> Results of the run that this site shows come "
             "from the book’s own synthetic ensemble, a reduced physical model. They are not CESM2 "

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from mpcf import catalog
+from mpcf import catalog, results
 from mpcf.build import build_dir
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +128,21 @@ def test_data_are_synthetic_if_the_entry_or_the_file_says_so(book, declared, sto
     opened = catalog.open_source("mine")
     assert opened.attrs["is_synthetic"] == "true"
     assert opened.attrs["mpcf_source"] == "mine"
+    assert catalog.is_synthetic("mine")
+
+
+@pytest.mark.parametrize(
+    ("stored", "begins"),
+    [({"mpcf_synthetic": "true"}, "> **Demonstration data."), ({}, "> **Data of this page:**")],
+)
+def test_a_chapters_banner_follows_the_data_too(book, monkeypatch, stored, begins):
+    metadata = an_entry()["metadata"] | {"is_synthetic": False}
+    write_catalogue(book, mine=an_entry(metadata=metadata))
+    write_store(build_dir("mine") / "data" / "monthly.zarr", **stored)
+    shown = []
+    monkeypatch.setattr(results, "_show_markdown", shown.append)
+    results.Chapter("01-data", source="mine").banner()
+    assert shown[0].startswith(begins)
 
 
 # ------------------------------------------------------------------------- what is not there

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mpcf.build import replace_dir
 from mpcf.demo import carbon as carbon_rooms
 from mpcf.demo import column, weather
 from mpcf.demo.climate import global_climate
@@ -351,14 +352,7 @@ def write(path: str | os.PathLike[str], size: Size, *, seed: int, progress: bool
             before = writer.submit(store, index, member)
         before.result()
     zarr.consolidate_metadata(aside)
-    if final.exists():
-        old = final.with_name(final.name + ".old")
-        shutil.rmtree(old, ignore_errors=True)
-        final.rename(old)
-        aside.rename(final)
-        shutil.rmtree(old)
-    else:
-        aside.rename(final)
+    replace_dir(aside, final)
 
 
 def _write(array, index: int, kind: str, values: np.ndarray, where: Grid) -> None:
