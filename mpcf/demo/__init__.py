@@ -8,9 +8,9 @@ __all__ = ["simulate"]
 
 
 def simulate(
-    path: str | os.PathLike[str], *, quick: bool = False, seed: int = 20480, progress: bool = True
+    folder: str | os.PathLike[str], *, quick: bool = False, seed: int = 20480, progress: bool = True
 ) -> None:
-    """Make the demonstration ensemble: see `mpcf.demo.experiment.simulate`."""
-    from mpcf.demo.experiment import simulate as run
+    """Make the demonstration ensemble and its twins: see `mpcf.demo.store.simulate`."""
+    from mpcf.demo.store import simulate as run
 
-    run(path, quick=quick, seed=seed, progress=progress)
+    run(folder, quick=quick, seed=seed, progress=progress)

@@ -1,7 +1,7 @@
 """Carbon: photosynthesis, plant respiration, litter and soil carbon by layer, by month.
 
-The carbon equations see the column only through monthly arrays (air and soil temperature,
-liquid water), so that any of them can be replaced by that of another run.
+The carbon equations see the world only through `Drivers` (air and soil temperature, liquid
+water, CO2), so that any of them can be replaced by that of another run.
 
     GPP = ε · PAR · cover · f(T) · (1 + β ln(C/C0)) · g(liquid)
     RA  = r · GPP
@@ -22,11 +22,12 @@ import numba
 import numpy as np
 
 from mpcf.demo.column import MONTH_DAYS, WET_LAYERS, Monthly, Soil, soil
-from mpcf.demo.parameters import CARBON, SOIL, CarbonParameters
+from mpcf.demo.parameters import CARBON, PHYSICS, SOIL, CarbonParameters, Physics
 from mpcf.demo.weather import daily_insolation
 
 __all__ = [
     "Carbon",
+    "Drivers",
     "Fluxes",
     "decay_scalar",
     "equilibrium",
@@ -39,9 +40,10 @@ __all__ = [
 Values = namedtuple("Values", [*CarbonParameters.__dataclass_fields__, "wilting", "stress_free"])
 
 
-def values(parameters: CarbonParameters = CARBON) -> Values:
+def values(physics: Physics = PHYSICS) -> Values:
     """Return the parameters as a named tuple, which kernels can read."""
-    return Values(**asdict(parameters), wilting=SOIL.wilting, stress_free=SOIL.stress_free)
+    soil = physics.soil
+    return Values(**asdict(physics.carbon), wilting=soil.wilting, stress_free=soil.stress_free)
 
 
 @dataclass
@@ -71,6 +73,44 @@ class Carbon:
         """Return a copy that can be advanced apart."""
         return Carbon(*(getattr(self, name).copy() for name in self.__dataclass_fields__))
 
+    def at(self, cells: np.ndarray) -> Carbon:
+        """Return a copy of some cells, which can be advanced apart."""
+        return Carbon(*(getattr(self, name)[cells] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """All that the carbon equations see of the world, by month.
+
+    Attributes
+    ----------
+    air : ndarray (cell, month)
+        Air temperature, °C.
+    temperature : ndarray (cell, month, layer)
+        Soil temperature, °C.
+    plants_liquid, microbes_liquid : ndarray (cell, month, layer)
+        Liquid water as photosynthesis and as decomposition see it, kg m-2.
+    co2 : ndarray (year,)
+        ppm.
+    """
+
+    air: np.ndarray
+    temperature: np.ndarray
+    plants_liquid: np.ndarray
+    microbes_liquid: np.ndarray
+    co2: np.ndarray
+
+    @classmethod
+    def of(cls, monthly: Monthly, co2: np.ndarray) -> Drivers:
+        """Return those of a run's own columns."""
+        return cls(monthly.air, monthly.temperature, monthly.liquid, monthly.liquid, co2)
+
+    def arrays(self, co2_reference: float) -> tuple[np.ndarray, ...]:
+        """Return them as kernels read them: CO2 by month, relative to its reference."""
+        co2 = np.repeat(self.co2 / co2_reference, 12)
+        fields = (self.air, self.temperature, self.plants_liquid, self.microbes_liquid)
+        return (*(np.ascontiguousarray(values, np.float32) for values in fields), co2)
+
 
 @dataclass(frozen=True)
 class Fluxes:
@@ -95,15 +135,14 @@ def monthly_light(lat: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def decay_scalar(temperature, saturation, depth, p):
-    """Speed of decay relative to moist soil at 10 °C at the surface.
+def decay_scalar(temperature, saturation, p):
+    """Speed of decay relative to moist soil at 10 °C, without its fading with depth.
 
     Parameters
     ----------
     temperature : float, °C
     saturation : float
         Liquid water per pore space.
-    depth : float, m
     p : Values
     """
     if saturation <= 0.0:
@@ -116,7 +155,6 @@ def decay_scalar(temperature, saturation, depth, p):
         p.q10 ** ((temperature - 10.0) / 10.0)
         * min(moist, 1.0)
         * (1.0 - p.microbe_waterlogging * full)
-        * np.exp(-depth / p.depth_scale)
     )
 
 
@@ -143,12 +181,26 @@ def growth_scalar(liquid, room, roots, p):
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _photosynthesis(air, liquid, co2, light, cover, room, roots, p):
+    """GPP, kg m-2 s-1."""
+    return (
+        p.light_use
+        * light
+        * cover
+        * min(max(air / p.warm_enough, 0.0), 1.0)
+        * (1.0 + p.co2_response * np.log(co2))
+        * growth_scalar(liquid, room, roots, p)
+    )
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _live_cell(
-    plants, fast, slow, degree_days, profile, slow_rate, air, temperature, liquid, co2, light,
-    soil, p, out,
-):  # fmt: skip
+    plants, fast, slow, degree_days, profile, slow_rate, seen, shown, apart, light, soil, p, out
+):
     """Advance the carbon of one cell; return plant carbon (kg m-2) and degree-days (K d)."""
-    room, roots, depth, days = soil
+    room, roots, fade, days = soil
+    air, temperature, plants_liquid, microbes_liquid, co2 = seen
+    air_2, temperature_2, plants_liquid_2, microbes_liquid_2, co2_2 = shown
     gpp, ra, rh, stock, growth = out
     warm = 0.0
     for month in range(air.size):
@@ -157,29 +209,42 @@ def _live_cell(
         seconds = days[m] * 86400.0
         warm += max(air[month], 0.0) * days[m]
         cover = p.most_cover * degree_days / (degree_days + p.half_cover)
-        fixed = (
-            p.light_use
-            * light[m]
-            * cover
-            * min(max(air[month] / p.warm_enough, 0.0), 1.0)
-            * (1.0 + p.co2_response * np.log(co2[month]))
-            * growth_scalar(liquid[month], room, roots, p)
-        )
         if slow_rate == 0.0:  # ground that never thaws
-            fixed = 0.0
+            cover = 0.0
+        fixed = _photosynthesis(
+            air[month], plants_liquid[month], co2[month], light[m], cover, room, roots, p
+        )
         plants += (1.0 - p.respired) * fixed * seconds
         litter = plants * (1.0 - np.exp(-year_share / p.plant_time))
         plants -= litter
         released = 0.0
+        released_2 = 0.0
         total = 0.0
         for i in range(WET_LAYERS):
-            s = decay_scalar(temperature[month, i], liquid[month, i] / room[i], depth[i], p)
-            lost = fast[i] * (1.0 - np.exp(-p.fast_rate * s * year_share))
-            old = slow[i] * (1.0 - np.exp(-slow_rate * s * year_share))
-            fast[i] += litter * profile[i] - lost
-            slow[i] += p.to_slow * lost - old
-            released += (1.0 - p.to_slow) * lost + old
+            if apart:  # what other drivers would make of the same stocks
+                s = fade[i] * decay_scalar(
+                    temperature_2[month, i], microbes_liquid_2[month, i] / room[i], p
+                )
+                if s > 0.0:
+                    lost = fast[i] * (1.0 - np.exp(-p.fast_rate * s * year_share))
+                    old = slow[i] * (1.0 - np.exp(-slow_rate * s * year_share))
+                    released_2 += (1.0 - p.to_slow) * lost + old
+            s = fade[i] * decay_scalar(
+                temperature[month, i], microbes_liquid[month, i] / room[i], p
+            )
+            if s > 0.0:
+                lost = fast[i] * (1.0 - np.exp(-p.fast_rate * s * year_share))
+                old = slow[i] * (1.0 - np.exp(-slow_rate * s * year_share))
+                fast[i] -= lost
+                slow[i] += p.to_slow * lost - old
+                released += (1.0 - p.to_slow) * lost + old
+            fast[i] += litter * profile[i]
             total += fast[i] + slow[i]
+        if apart:
+            fixed = _photosynthesis(
+                air_2[month], plants_liquid_2[month], co2_2[month], light[m], cover, room, roots, p
+            )
+            released = released_2
         gpp[month] = fixed
         ra[month] = p.respired * fixed
         rh[month] = released / seconds
@@ -193,10 +258,11 @@ def _live_cell(
 
 @numba.njit(parallel=True, cache=True, nogil=True, error_model="numpy")
 def _live(
-    plants, fast, slow, degree_days, profile, slow_rate, air, temperature, liquid, co2, light,
-    soil, p, out,
-):  # fmt: skip
+    plants, fast, slow, degree_days, profile, slow_rate, seen, shown, apart, light, soil, p, out
+):
     """Advance the carbon of all cells, in parallel; each is independent of the others."""
+    air, temperature, plants_liquid, microbes_liquid, co2 = seen
+    air_2, temperature_2, plants_liquid_2, microbes_liquid_2, co2_2 = shown
     gpp, ra, rh, stock, growth = out
     for cell in numba.prange(plants.size):
         plants[cell], degree_days[cell] = _live_cell(
@@ -206,10 +272,15 @@ def _live(
             degree_days[cell],
             profile[cell],
             slow_rate[cell],
-            air[cell],
-            temperature[cell],
-            liquid[cell],
-            co2,
+            (air[cell], temperature[cell], plants_liquid[cell], microbes_liquid[cell], co2),
+            (
+                air_2[cell],
+                temperature_2[cell],
+                plants_liquid_2[cell],
+                microbes_liquid_2[cell],
+                co2_2,
+            ),
+            apart,
             light[cell],
             soil,
             p,
@@ -219,12 +290,12 @@ def _live(
 
 def live(
     carbon: Carbon,
-    monthly: Monthly,
-    co2: np.ndarray,
+    drivers: Drivers,
     light: np.ndarray,
     *,
     co2_reference: float,
-    parameters: CarbonParameters = CARBON,
+    physics: Physics = PHYSICS,
+    shown: Drivers | None = None,
 ) -> Fluxes:
     """Advance carbon through whole years.
 
@@ -232,22 +303,25 @@ def live(
     ----------
     carbon : Carbon
         Changed in place.
-    monthly : Monthly
-        Air temperature, soil temperature and liquid water of the column.
-    co2 : ndarray (year,)
-        ppm.
+    drivers : Drivers
+        What the carbon equations see.
     light : ndarray (cell, 12)
         From `monthly_light`.
     co2_reference : float
         CO2 at which plants are not fertilised, ppm.
-    parameters : CarbonParameters
+    physics : Physics
+    shown : Drivers, optional
+        If given, the fluxes returned are those that these drivers would make of the same stocks
+        in each month, while the stocks go on with `drivers`: instantaneous effects.
 
     Returns
     -------
     Fluxes
     """
-    layers = soil()
-    out = [np.empty(monthly.air.shape) for _ in range(5)]
+    layers = soil(physics.soil)
+    seen = drivers.arrays(co2_reference)
+    out = [np.empty(drivers.air.shape) for _ in range(5)]
+    p = values(physics)
     _live(
         carbon.plants,
         carbon.fast,
@@ -255,13 +329,12 @@ def live(
         carbon.degree_days,
         carbon.litter_profile,
         carbon.slow_rate,
-        monthly.air,
-        monthly.temperature,
-        monthly.liquid,
-        np.repeat(co2 / co2_reference, 12),
+        seen,
+        seen if shown is None else shown.arrays(co2_reference),
+        shown is not None,
         light,
-        (pore_room(layers), layers.roots[:WET_LAYERS], middle(layers), MONTH_DAYS.astype(float)),
-        values(parameters),
+        (pore_room(layers), layers.roots[:WET_LAYERS], fading(layers, p), MONTH_DAYS.astype(float)),
+        p,
         tuple(out),
     )
     return Fluxes(*out)
@@ -277,7 +350,12 @@ def middle(layers: Soil) -> np.ndarray:
     return (np.cumsum(layers.thickness) - 0.5 * layers.thickness)[:WET_LAYERS]
 
 
-def slow_stock(soil_temperature: np.ndarray, parameters: CarbonParameters = CARBON) -> np.ndarray:
+def fading(layers: Soil, p: Values) -> np.ndarray:
+    """Fading of decay with depth in the wet layers (layer,)."""
+    return np.exp(-middle(layers) / p.depth_scale)
+
+
+def slow_stock(soil_temperature: np.ndarray, physics: Physics = PHYSICS) -> np.ndarray:
     """Slow carbon of the layers before warming.
 
     A surface part everywhere, and a part throughout ground that is frozen all year.
@@ -292,7 +370,7 @@ def slow_stock(soil_temperature: np.ndarray, parameters: CarbonParameters = CARB
     ndarray (cell, layer)
         kg m-2.
     """
-    p, layers = parameters, soil()
+    p, layers = physics.carbon, soil(physics.soil)
     edges = np.concatenate([[0.0], np.cumsum(layers.thickness[:WET_LAYERS])])
     surface = p.slow_surface * p.slow_scale * -np.diff(np.exp(-edges / p.slow_scale))
     frozen = np.clip(0.5 - 0.5 * soil_temperature, 0.0, 1.0)
@@ -300,17 +378,17 @@ def slow_stock(soil_temperature: np.ndarray, parameters: CarbonParameters = CARB
 
 
 @numba.njit(parallel=True, cache=True, error_model="numpy")
-def _mean_scalar(temperature, liquid, room, depth, days, p):
+def _mean_scalar(temperature, liquid, room, fade, days, p):
     cells, months = temperature.shape[0], temperature.shape[1]
     out = np.zeros((cells, WET_LAYERS))
     for cell in numba.prange(cells):
         for month in range(months):
             for i in range(WET_LAYERS):
                 out[cell, i] += days[month % 12] * decay_scalar(
-                    temperature[cell, month, i], liquid[cell, month, i] / room[i], depth[i], p
+                    temperature[cell, month, i], liquid[cell, month, i] / room[i], p
                 )
         for i in range(WET_LAYERS):
-            out[cell, i] /= 365.0 * (months // 12)
+            out[cell, i] *= fade[i] / (365.0 * (months // 12))
     return out
 
 
@@ -320,7 +398,7 @@ def equilibrium(
     light: np.ndarray,
     *,
     co2_reference: float,
-    parameters: CarbonParameters = CARBON,
+    physics: Physics = PHYSICS,
 ) -> Carbon:
     """Carbon at rest with an unforced climate.
 
@@ -338,25 +416,25 @@ def equilibrium(
     light : ndarray (cell, 12)
     co2_reference : float
         ppm.
-    parameters : CarbonParameters
+    physics : Physics
 
     Returns
     -------
     Carbon
     """
-    p, layers = parameters, soil()
+    p, layers = physics.carbon, soil(physics.soil)
     cells, months = monthly.air.shape
     length = np.tile(MONTH_DAYS, months // 12).astype(float)
     stock = slow_stock(
-        np.einsum("cml,m->c", monthly.temperature, length / length.sum()) / WET_LAYERS
+        np.einsum("cml,m->c", monthly.temperature, length / length.sum()) / WET_LAYERS, physics
     )
     scalar = _mean_scalar(
         monthly.temperature,
         monthly.liquid,
         pore_room(layers),
-        middle(layers),
+        fading(layers, values(physics)),
         MONTH_DAYS.astype(float),
-        values(p),
+        values(physics),
     )
     speed = scalar * stock
     total = speed.sum(axis=1)
@@ -373,11 +451,10 @@ def equilibrium(
     )
     trial = live(
         carbon.copy(),
-        monthly,
-        np.full(months // 12, co2),
+        Drivers.of(monthly, np.full(months // 12, co2)),
         light,
         co2_reference=co2_reference,
-        parameters=p,
+        physics=physics,
     )
     growth = (1.0 - p.respired) * (trial.gpp * length * 86400.0).sum(axis=1) / (months // 12)
     carbon.plants = growth * p.plant_time

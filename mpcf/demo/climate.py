@@ -15,7 +15,7 @@ import numpy as np
 
 from mpcf.demo.parameters import CLIMATE, SCENARIO, ClimateParameters
 
-__all__ = ["GlobalClimate", "emissions", "global_climate", "run_fair"]
+__all__ = ["GlobalClimate", "emissions", "global_climate", "internal_variability", "run_fair"]
 
 PGC_TO_GTCO2 = 44.009 / 12.011
 
@@ -38,11 +38,16 @@ class GlobalClimate:
     warming: np.ndarray
 
 
-def emissions(last_year: int = SCENARIO.last_year) -> tuple[np.ndarray, np.ndarray]:
+def emissions(least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """CO2 emissions of the scenario from 1750 on.
 
     History to 2014 (Nicholls et al. 2020, doi 10.5194/gmd-13-5175-2020), then a straight rise
-    from 2015 to the peak, as in SSP5-8.5, then a fall at the same rate to zero, then none.
+    from 2015 to the peak, as in SSP5-8.5, then a fall at the same rate to `least`, then that.
+
+    Parameters
+    ----------
+    least : float
+        Least emissions ahead, PgC yr-1; below zero for a net removal.
 
     Returns
     -------
@@ -61,10 +66,10 @@ def emissions(last_year: int = SCENARIO.last_year) -> tuple[np.ndarray, np.ndarr
         known = np.loadtxt(stream, delimiter=",", comments="#", skiprows=3)
     s = SCENARIO
     slope = (s.peak_emissions - s.start_emissions) / (s.peak_year - s.start_year)
-    future = np.arange(s.start_year, last_year + 1)
+    future = np.arange(s.start_year, s.last_year + 1)
     rise = s.start_emissions + slope * (future - s.start_year)
     fall = s.peak_emissions - slope * (future - s.peak_year)
-    path_ahead = np.clip(np.where(future <= s.peak_year, rise, fall), 0.0, None)
+    path_ahead = np.clip(np.where(future <= s.peak_year, rise, fall), least, None)
     years = np.concatenate([known[:, 0].astype(int), future])
     return years, np.concatenate([known[:, 1], path_ahead])
 
@@ -155,17 +160,36 @@ def run_fair(
     return co2, temperature
 
 
-def global_climate(seeds: list[int] | None = None) -> GlobalClimate:
+def global_climate(seeds: list[int] | None = None, *, least: float = 0.0) -> GlobalClimate:
     """Run the scenario: CO2 and warming by member.
 
     Parameters
     ----------
     seeds : list of int, optional
         One for each member; none: one member without internal variability.
+    least : float
+        Least emissions ahead, PgC yr-1: see `emissions`.
     """
-    years, pgc = emissions()
+    years, pgc = emissions(least)
     co2, temperature = run_fair(years, pgc, seeds)
     base = (years >= 1850) & (years <= 1900)
     # The base is the same for all members: that of the run without variability.
     unforced = run_fair(years, pgc)[1] if seeds else temperature
     return GlobalClimate(years, co2, temperature - unforced[:, base].mean())
+
+
+def internal_variability(seeds: list[int]) -> np.ndarray:
+    """Global temperature of the members without any emissions.
+
+    Parameters
+    ----------
+    seeds : list of int
+        One for each member.
+
+    Returns
+    -------
+    ndarray (member, year)
+        K, about zero, by the years of `emissions`.
+    """
+    years, pgc = emissions()
+    return run_fair(years, np.zeros_like(pgc), seeds)[1]

@@ -9,6 +9,10 @@ water w (kg m-2, liquid and ice), so that phase change needs no bookkeeping:
 f is the liquid share. Heat conduction is implicit and solved by Newton's method on enthalpy.
 Water that moves carries its heat, c_water · max(T, 0) per kg; liquid water at 0 °C carries none.
 Energy and water are conserved to rounding at each step.
+
+In a counterfactual run, conduction sees the water of another run: as heat capacity and latent
+heat, as conductivity, or as both. Layers change over to that water, and back to their own, at
+the temperature that they have.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ __all__ = [
     "THICKNESS",
     "WET_LAYERS",
     "Columns",
+    "Held",
     "Monthly",
     "Soil",
     "advance",
@@ -127,6 +132,15 @@ def temperature_of(enthalpy, water, capacity, p):
     root = np.sqrt(b * b - 4.0 * frozen * enthalpy * p.freezing_range)
     x = 0.5 * (root - b) / frozen
     return -x, p.freezing_range / (p.freezing_range + x), (x + p.freezing_range) / root
+
+
+@numba.njit(cache=True, error_model="numpy")
+def enthalpy_of(temperature, water, capacity, p):
+    """Enthalpy (J m-2) of a layer from temperature (°C) and water: inverts `temperature_of`."""
+    if temperature >= 0.0:
+        return (capacity + p.capacity_water * water) * temperature
+    ice = water * temperature / (temperature - p.freezing_range)
+    return (capacity + p.capacity_ice * water) * temperature - p.latent_heat * ice
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -274,6 +288,9 @@ def column_step(
     roots,
     p,
     work,
+    heat_water,
+    path_water,
+    swapped,
 ):
     """Advance one column by one step: snow, heat, then water.
 
@@ -294,6 +311,11 @@ def column_step(
     p : Values
     work : ndarray (12, layer)
         Rows 8 and 9 hold temperature and liquid share: see `refresh`.
+    heat_water, path_water : ndarray (layer,)
+        Water that stores heat and water that conducts it, kg m-2: `water` itself, but for
+        counterfactual runs.
+    swapped : bool
+        Whether `heat_water` is not `water`.
 
     Returns
     -------
@@ -321,7 +343,7 @@ def column_step(
     for i in range(n):
         room[i] = 1000.0 * porosity[i] * thickness[i]
         if i < wet:
-            saturation = water[i] / room[i]
+            saturation = path_water[i] / room[i]
             k = _conductivity(saturation, share[i], log_frozen[i], log_thawed[i], dry[i])
         else:
             k = p.conductivity_rock
@@ -333,10 +355,16 @@ def column_step(
             surface = 1.0 / (p.surface_resistance + cover + resistance)
         half = resistance
     skin = min(air, 0.0) if snow > 10.0 else air
+    if swapped:
+        for i in range(wet):
+            enthalpy[i] = enthalpy_of(temp[i], heat_water[i], capacity[i], p)
     heat, _iterations = conduct(
-        enthalpy, water, capacity, conductance, surface, skin, p.geothermal, seconds, p, work
+        enthalpy, heat_water, capacity, conductance, surface, skin, p.geothermal, seconds, p, work
     )
-    refresh(enthalpy, water, capacity, p, work)
+    refresh(enthalpy, heat_water, capacity, p, work)
+    if swapped:
+        for i in range(wet):
+            enthalpy[i] = enthalpy_of(temp[i], water[i], capacity[i], p)
     carried = 0.0
 
     # Water into the soil, as fast as ice lets it and as far as there is room.
@@ -438,6 +466,10 @@ class Columns:
         """Return a copy that can be advanced apart."""
         return Columns(self.enthalpy.copy(), self.water.copy(), self.snow.copy())
 
+    def at(self, cells: np.ndarray) -> Columns:
+        """Return a copy of some cells, which can be advanced apart."""
+        return Columns(self.enthalpy[cells], self.water[cells], self.snow[cells])
+
 
 @dataclass(frozen=True)
 class Monthly:
@@ -455,6 +487,37 @@ class Monthly:
     temperature: np.ndarray
     liquid: np.ndarray
     ice: np.ndarray
+
+    def at(self, cells: np.ndarray) -> Monthly:
+        """Return some cells."""
+        return Monthly(*(getattr(self, name)[cells] for name in self.__dataclass_fields__))
+
+    def months(self, first: int, last: int | None = None) -> Monthly:
+        """Return the months from `first` up to `last`, which is left out."""
+        return Monthly(*(getattr(self, name)[:, first:last] for name in self.__dataclass_fields__))
+
+    def then(self, later: Monthly) -> Monthly:
+        """Return these months, followed by later ones."""
+        return Monthly(
+            *(
+                np.concatenate([getattr(self, name), getattr(later, name)], axis=1)
+                for name in self.__dataclass_fields__
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Held:
+    """Water of another run that conduction sees, kg m-2 (cell, step, layer); None: its own.
+
+    Attributes
+    ----------
+    heat : as heat capacity and latent heat
+    path : as conductivity
+    """
+
+    heat: np.ndarray | None = None
+    path: np.ndarray | None = None
 
 
 def new_columns(mean_air: np.ndarray, parameters: SoilParameters = SOIL) -> Columns:
@@ -503,12 +566,16 @@ def step_calendar() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _advance_cell(enthalpy, water, pack, air_nodes, rates, sunshine, calendar, soil, p, out):
+def _advance_cell(
+    enthalpy, water, pack, air_nodes, rates, sunshine, calendar, soil, p, held_heat, held_path, out
+):
     """Advance one column through whole years; return its snow (kg m-2)."""
     month, here, left, weight, days = calendar
     thickness, porosity, capacity, log_frozen, log_thawed, dry, roots = soil
-    out_air, out_precipitation, out_snow, out_temperature, out_liquid, out_ice = out
+    out_air, out_precipitation, out_snow, out_temperature, out_liquid, out_ice, out_water = out
     months = rates.size
+    swapped, other_path = held_heat.shape[0] > 0, held_path.shape[0] > 0
+    heat_water, path_water = water.copy(), water.copy()
     work = np.zeros((12, LAYERS))
     # Sums over this month and over the next, in days.
     sums = np.zeros((2, 3 + 3 * WET_LAYERS))
@@ -520,6 +587,12 @@ def _advance_cell(enthalpy, water, pack, air_nodes, rates, sunshine, calendar, s
             air = (1.0 - weight[step]) * air_nodes[node] + weight[step] * air_nodes[node + 1]
             later = min(now + 1, months - 1)
             rate = here[step] * rates[now] + (1.0 - here[step]) * rates[later]
+            count = STEPS * year + step
+            for i in range(WET_LAYERS):
+                heat_water[i] = held_heat[count, i] if swapped else water[i]
+                path_water[i] = held_path[count, i] if other_path else water[i]
+                if out_water.shape[0] > 0:
+                    out_water[count, i] = water[i]
             pack, _heat, _carried, _evaporation, _runoff = column_step(
                 enthalpy,
                 water,
@@ -536,6 +609,9 @@ def _advance_cell(enthalpy, water, pack, air_nodes, rates, sunshine, calendar, s
                 roots,
                 p,
                 work,
+                heat_water,
+                path_water,
+                swapped,
             )
             for part in range(2):
                 d = p.step * (here[step] if part == 0 else 1.0 - here[step])
@@ -564,9 +640,11 @@ def _advance_cell(enthalpy, water, pack, air_nodes, rates, sunshine, calendar, s
 
 
 @numba.njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _advance(enthalpy, water, snow, air_nodes, precipitation, sunshine, calendar, soil, p, out):
+def _advance(
+    enthalpy, water, snow, air_nodes, precipitation, sunshine, calendar, soil, p, heat, path, out
+):
     """Advance all columns, in parallel; each is independent of the others."""
-    air, rain, depth, temperature, liquid, ice = out
+    air, rain, depth, temperature, liquid, ice, kept = out
     for cell in numba.prange(enthalpy.shape[0]):
         snow[cell] = _advance_cell(
             enthalpy[cell],
@@ -578,7 +656,17 @@ def _advance(enthalpy, water, snow, air_nodes, precipitation, sunshine, calendar
             calendar,
             soil,
             p,
-            (air[cell], rain[cell], depth[cell], temperature[cell], liquid[cell], ice[cell]),
+            heat[cell],
+            path[cell],
+            (
+                air[cell],
+                rain[cell],
+                depth[cell],
+                temperature[cell],
+                liquid[cell],
+                ice[cell],
+                kept[cell],
+            ),
         )
 
 
@@ -589,6 +677,8 @@ def advance(
     sunshine: np.ndarray,
     *,
     parameters: SoilParameters = SOIL,
+    held: Held | None = None,
+    water_steps: np.ndarray | None = None,
 ) -> Monthly:
     """Advance all columns through whole years.
 
@@ -603,6 +693,10 @@ def advance(
     sunshine : ndarray (cell, step)
         Insolation at the top of the atmosphere, W m-2, the same each year.
     parameters : SoilParameters
+    held : Held, optional
+        Water of another run that conduction sees.
+    water_steps : ndarray (cell, step, layer), optional
+        Filled with the water at the start of each step, kg m-2: what another run may be held at.
 
     Returns
     -------
@@ -612,12 +706,14 @@ def advance(
     layers = soil(parameters)
     flat = [np.empty((cells, months), np.float32) for _ in range(3)]
     deep = [np.empty((cells, months, WET_LAYERS), np.float32) for _ in range(3)]
+    none = np.empty((cells, 0, WET_LAYERS), np.float32)
+    held = held or Held()
     _advance(
         columns.enthalpy,
         columns.water,
         columns.snow,
-        air_nodes,
-        precipitation,
+        np.ascontiguousarray(air_nodes),
+        np.ascontiguousarray(precipitation),
         sunshine,
         (*step_calendar(), MONTH_DAYS.astype(float)),
         (
@@ -630,6 +726,8 @@ def advance(
             layers.roots,
         ),
         values(parameters),
-        (*flat, *deep),
+        none if held.heat is None else held.heat,
+        none if held.path is None else held.path,
+        (*flat, *deep, none if water_steps is None else water_steps),
     )
     return Monthly(*flat, *deep)

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 __all__ = [
     "CARBON",
     "CLIMATE",
+    "PHYSICS",
     "SCENARIO",
     "SOIL",
     "WEATHER",
     "CarbonParameters",
     "ClimateParameters",
+    "Physics",
     "ScenarioParameters",
     "SoilParameters",
     "WeatherParameters",
@@ -42,6 +44,9 @@ class ScenarioParameters:
     start_emissions: float = _p(10.7, "PgC yr-1", "CO2 emissions in it", "SSP5-8.5")
     peak_year: int = _p(2050, "year", "year in which emissions turn", OURS)
     peak_emissions: float = _p(22.7, "PgC yr-1", "CO2 emissions in it", "SSP5-8.5")
+    most_removal: float = _p(
+        6.0, "PgC yr-1", "net removal of CO2 in the second scenario, once reached", OURS
+    )
     last_year: int = _p(2300, "year", "last year", OURS)
 
 
@@ -199,6 +204,17 @@ CLIMATE = ClimateParameters()
 WEATHER = WeatherParameters()
 SOIL = SoilParameters()
 CARBON = CarbonParameters()
+
+
+@dataclass(frozen=True)
+class Physics:
+    """Parameters of the columns: soil and carbon."""
+
+    soil: SoilParameters = SOIL
+    carbon: CarbonParameters = CARBON
+
+
+PHYSICS = Physics()
 
 GROUPS = {
     "emissions": SCENARIO,

@@ -42,6 +42,10 @@ class LocalClimate:
     amplitude: np.ndarray
     precipitation: np.ndarray
 
+    def at(self, cells: np.ndarray | slice) -> LocalClimate:
+        """Return those of some cells."""
+        return LocalClimate(self.mean[cells], self.amplitude[cells], self.precipitation[cells])
+
 
 @dataclass(frozen=True)
 class Weather:
@@ -53,10 +57,22 @@ class Weather:
         Monthly mean air temperature, °C.
     precipitation : ndarray (cell, month)
         Monthly mean, kg m-2 s-1.
+    nodes : ndarray (cell, month + 2)
+        Air temperature at mid-month, with a month before and one after: `mid_month_values`.
     """
 
     temperature: np.ndarray
     precipitation: np.ndarray
+    nodes: np.ndarray
+
+    def months(self, first: int, end: int | None = None) -> Weather:
+        """Return the months from `first` up to `end`, which is left out."""
+        end = self.temperature.shape[1] if end is None else end
+        return Weather(
+            self.temperature[:, first:end],
+            self.precipitation[:, first:end],
+            self.nodes[:, first : end + 2],
+        )
 
 
 def _stations() -> np.ndarray:
@@ -282,7 +298,8 @@ def forcing(
         * np.exp(np.log1p(p.precipitation_per_kelvin) * local)
         * np.exp(p.precipitation_noise * wet - 0.5 * p.precipitation_noise**2)
     )
-    return Weather(temperature.reshape(cells, -1), precipitation.reshape(cells, -1))
+    temperature = temperature.reshape(cells, -1)
+    return Weather(temperature, precipitation.reshape(cells, -1), mid_month_values(temperature))
 
 
 def mid_month_values(monthly: np.ndarray) -> np.ndarray:

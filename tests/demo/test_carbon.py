@@ -34,7 +34,7 @@ def test_carbon_is_conserved_each_month():
     monthly = record()
     state, light = rest(monthly)
     before = state.plants + state.fast.sum(axis=1) + state.slow.sum(axis=1)
-    fluxes = carbon.live(state, monthly, np.full(20, 500.0), light, co2_reference=278.3)
+    fluxes = carbon.live(state, carbon.Drivers.of(monthly, np.full(20, 500.0)), light, co2_reference=278.3)
     stock = np.column_stack([before, fluxes.soil + fluxes.plants])
     net = (fluxes.gpp - fluxes.ra - fluxes.rh) * np.tile(SECONDS, 20)
     np.testing.assert_allclose(np.diff(stock, axis=1), net, atol=1e-12)
@@ -43,7 +43,7 @@ def test_carbon_is_conserved_each_month():
 def test_carbon_rests_in_the_climate_it_was_set_in():
     monthly = record()
     state, light = rest(monthly)
-    fluxes = carbon.live(state, monthly, np.full(20, 284.0), light, co2_reference=278.3)
+    fluxes = carbon.live(state, carbon.Drivers.of(monthly, np.full(20, 284.0)), light, co2_reference=278.3)
     total = fluxes.soil + fluxes.plants
     growth = (fluxes.gpp * np.tile(SECONDS, 20)).sum(axis=1) / 20
     assert (growth > 0.05).all()
@@ -52,12 +52,12 @@ def test_carbon_rests_in_the_climate_it_was_set_in():
 
 def test_decay_is_largest_in_moist_soil_and_doubles_in_ten_kelvin():
     wetness = np.linspace(0.2, 1.0, 81)
-    speed = np.array([carbon.decay_scalar(10.0, wet, 0.0, P) for wet in wetness])
+    speed = np.array([carbon.decay_scalar(10.0, wet, P) for wet in wetness])
     best = wetness[speed.argmax()]
     assert best == pytest.approx(P.waterlogged, abs=0.02)
     assert speed[-1] == pytest.approx(1.0 - P.microbe_waterlogging)
     assert speed[0] == 0.0
-    ratio = carbon.decay_scalar(15.0, 0.6, 0.0, P) / carbon.decay_scalar(5.0, 0.6, 0.0, P)
+    ratio = carbon.decay_scalar(15.0, 0.6, P) / carbon.decay_scalar(5.0, 0.6, P)
     assert ratio == pytest.approx(P.q10)
 
 
@@ -75,5 +75,5 @@ def test_ground_that_never_thaws_has_no_plants():
     monthly.liquid[1] = 0.0
     state, light = rest(monthly)
     assert state.plants[1] == 0.0 and state.slow_rate[1] == 0.0
-    fluxes = carbon.live(state, monthly, np.full(20, 400.0), light, co2_reference=278.3)
+    fluxes = carbon.live(state, carbon.Drivers.of(monthly, np.full(20, 400.0)), light, co2_reference=278.3)
     assert (fluxes.gpp[1] == 0.0).all() and (fluxes.rh[1] == 0.0).all()
