@@ -152,19 +152,20 @@ def decay_scalar(temperature, saturation, p):
         return 0.0
     full = min(max((saturation - p.waterlogged) / (1.0 - p.waterlogged), 0.0), 1.0)
     return (
-        p.q10 ** ((temperature - 10.0) / 10.0)
+        np.exp(np.log(p.q10) * (temperature - 10.0) / 10.0)
         * min(moist, 1.0)
         * (1.0 - p.microbe_waterlogging * full)
     )
 
 
 @numba.njit(cache=True, error_model="numpy")
-def growth_scalar(liquid, room, roots, p):
+def growth_scalar(liquid, month, room, roots, p):
     """Limit that liquid water sets on photosynthesis: too dry or frozen, or waterlogged.
 
     Parameters
     ----------
-    liquid : ndarray (layer,), kg m-2
+    liquid : ndarray (month, layer), kg m-2
+    month : int
     room : ndarray (layer,)
         Water that fills the pores, kg m-2.
     roots : ndarray (layer,)
@@ -172,8 +173,8 @@ def growth_scalar(liquid, room, roots, p):
     p : Values
     """
     total = 0.0
-    for i in range(liquid.size):
-        wet = liquid[i] / room[i]
+    for i in range(liquid.shape[1]):
+        wet = liquid[month, i] / room[i]
         ease = min(max((wet - p.wilting) / (p.stress_free - p.wilting), 0.0), 1.0)
         full = min(max((wet - p.waterlogged) / (1.0 - p.waterlogged), 0.0), 1.0)
         total += roots[i] * ease * (1.0 - p.plant_waterlogging * full)
@@ -181,15 +182,15 @@ def growth_scalar(liquid, room, roots, p):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _photosynthesis(air, liquid, co2, light, cover, room, roots, p):
-    """GPP, kg m-2 s-1."""
+def _photosynthesis(month, air, liquid, co2, light, cover, room, roots, p):
+    """GPP of a month, kg m-2 s-1."""
     return (
         p.light_use
         * light
         * cover
-        * min(max(air / p.warm_enough, 0.0), 1.0)
-        * (1.0 + p.co2_response * np.log(co2))
-        * growth_scalar(liquid, room, roots, p)
+        * min(max(air[month] / p.warm_enough, 0.0), 1.0)
+        * (1.0 + p.co2_response * np.log(co2[month]))
+        * growth_scalar(liquid, month, room, roots, p)
     )
 
 
@@ -211,9 +212,7 @@ def _live_cell(
         cover = p.most_cover * degree_days / (degree_days + p.half_cover)
         if slow_rate == 0.0:  # ground that never thaws
             cover = 0.0
-        fixed = _photosynthesis(
-            air[month], plants_liquid[month], co2[month], light[m], cover, room, roots, p
-        )
+        fixed = _photosynthesis(month, air, plants_liquid, co2, light[m], cover, room, roots, p)
         plants += (1.0 - p.respired) * fixed * seconds
         litter = plants * (1.0 - np.exp(-year_share / p.plant_time))
         plants -= litter
@@ -242,7 +241,7 @@ def _live_cell(
             total += fast[i] + slow[i]
         if apart:
             fixed = _photosynthesis(
-                air_2[month], plants_liquid_2[month], co2_2[month], light[m], cover, room, roots, p
+                month, air_2, plants_liquid_2, co2_2, light[m], cover, room, roots, p
             )
             released = released_2
         gpp[month] = fixed

@@ -53,6 +53,10 @@ WET_LAYERS = 12
 STEPS = 73
 """Steps of 5 days in a year of 365 days."""
 MONTH_DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+# Rows of `work`. They are read in place: a row taken out as an array of its own makes numba count
+# its references, which took about a fifth of the time of a step.
+GUESS, TRIAL, SLOPE, UPPER, REST, THAWED, HALF_FROZEN, BEND = range(8)
+TEMP, SHARE, ROOM, CONDUCTANCE = range(8, 12)
 
 Values = namedtuple("Values", list(SoilParameters.__dataclass_fields__))
 
@@ -190,67 +194,67 @@ def conduct(enthalpy, water, capacity, conductance, surface, air, below, seconds
     iterations : int
     """
     n = enthalpy.size
-    guess, temp, slope, upper, rest = work[0], work[1], work[2], work[3], work[4]
-    thawed, half_frozen, bend = work[5], work[6], work[7]
     for i in range(n):
-        guess[i] = enthalpy[i]
-        thawed[i] = 1.0 / (capacity[i] + p.capacity_water * water[i])
+        work[GUESS, i] = enthalpy[i]
+        work[THAWED, i] = 1.0 / (capacity[i] + p.capacity_water * water[i])
         frozen = capacity[i] + p.capacity_ice * water[i]
-        half_frozen[i] = 0.5 / frozen
-        bend[i] = frozen * p.freezing_range + p.latent_heat * water[i]
+        work[HALF_FROZEN, i] = 0.5 / frozen
+        work[BEND, i] = frozen * p.freezing_range + p.latent_heat * water[i]
     iterations = 0
     for _ in range(30):
         # As in `temperature_of`, with what does not change taken out of the loop.
         for i in range(n):
-            if guess[i] >= 0.0 or water[i] == 0.0:
-                slope[i] = thawed[i]
-                temp[i] = guess[i] * thawed[i]
+            if work[GUESS, i] >= 0.0 or water[i] == 0.0:
+                work[SLOPE, i] = work[THAWED, i]
+                work[TRIAL, i] = work[GUESS, i] * work[THAWED, i]
             else:
-                b = bend[i] + guess[i]
-                root = np.sqrt(b * b - 2.0 * guess[i] * p.freezing_range / half_frozen[i])
-                x = (root - b) * half_frozen[i]
-                temp[i] = -x
-                slope[i] = (x + p.freezing_range) / root
+                b = work[BEND, i] + work[GUESS, i]
+                root = np.sqrt(
+                    b * b - 2.0 * work[GUESS, i] * p.freezing_range / work[HALF_FROZEN, i]
+                )
+                x = (root - b) * work[HALF_FROZEN, i]
+                work[TRIAL, i] = -x
+                work[SLOPE, i] = (x + p.freezing_range) / root
         # One sweep of the Thomas algorithm for the Newton correction.
         g_up = surface
-        above = surface * (air - temp[0])
+        above = surface * (air - work[TRIAL, 0])
         before = 0.0
         for i in range(n):
             if i < n - 1:
                 g_down = conductance[i]
-                out = g_down * (temp[i] - temp[i + 1])
+                out = g_down * (work[TRIAL, i] - work[TRIAL, i + 1])
             else:
                 g_down = 0.0
                 out = -below
-            r = enthalpy[i] + seconds * (above - out) - guess[i]
-            diagonal = 1.0 + seconds * (g_up + g_down) * slope[i]
+            r = enthalpy[i] + seconds * (above - out) - work[GUESS, i]
+            diagonal = 1.0 + seconds * (g_up + g_down) * work[SLOPE, i]
             if i > 0:
-                lower = seconds * g_up * slope[i - 1]
-                diagonal += lower * upper[i - 1]
+                lower = seconds * g_up * work[SLOPE, i - 1]
+                diagonal += lower * work[UPPER, i - 1]
                 r += lower * before
             inverse = 1.0 / diagonal
             if i < n - 1:
-                upper[i] = -seconds * g_down * slope[i + 1] * inverse
+                work[UPPER, i] = -seconds * g_down * work[SLOPE, i + 1] * inverse
             before = r * inverse
-            rest[i] = before
+            work[REST, i] = before
             above, g_up = out, g_down
         largest = 0.0
         after = 0.0
         for i in range(n - 1, -1, -1):
             if i < n - 1:
-                after = rest[i] - upper[i] * after
+                after = work[REST, i] - work[UPPER, i] * after
             else:
-                after = rest[i]
-            rest[i] = after
-            guess[i] += after
-            largest = max(largest, abs(after) * slope[i])
+                after = work[REST, i]
+            work[REST, i] = after
+            work[GUESS, i] += after
+            largest = max(largest, abs(after) * work[SLOPE, i])
         iterations += 1
         if largest < p.tolerance:
             break
     # Each Newton step conserves energy with its own linearised fluxes, so this is exact.
-    heat = seconds * (surface * (air - temp[0] - slope[0] * rest[0]) + below)
+    heat = seconds * (surface * (air - work[TRIAL, 0] - work[SLOPE, 0] * work[REST, 0]) + below)
     for i in range(n):
-        enthalpy[i] = guess[i]
+        enthalpy[i] = work[GUESS, i]
     return heat, iterations
 
 
@@ -266,9 +270,9 @@ def _move(enthalpy, water, source, target, amount, temp, p):
 
 @numba.njit(cache=True, error_model="numpy")
 def refresh(enthalpy, water, capacity, p, work):
-    """Put temperature (°C) and liquid share of the wet layers in rows 8 and 9 of `work`."""
+    """Put temperature (°C) and liquid share of the wet layers in their rows of `work`."""
     for i in range(WET_LAYERS):
-        work[8, i], work[9, i], _ = temperature_of(enthalpy[i], water[i], capacity[i], p)
+        work[TEMP, i], work[SHARE, i], _ = temperature_of(enthalpy[i], water[i], capacity[i], p)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -310,7 +314,7 @@ def column_step(
         See `Soil`.
     p : Values
     work : ndarray (12, layer)
-        Rows 8 and 9 hold temperature and liquid share: see `refresh`.
+        Holds temperature and liquid share of the state before: see `refresh`.
     heat_water, path_water : ndarray (layer,)
         Water that stores heat and water that conducts it, kg m-2: `water` itself, but for
         counterfactual runs.
@@ -324,7 +328,7 @@ def column_step(
         runoff (kg m-2), runoff including snow lost.
     """
     seconds = p.step * 86400.0
-    temp, share, room, conductance = work[8], work[9], work[10], work[11]
+    conductance = work[CONDUCTANCE]
     n = enthalpy.size
     wet = WET_LAYERS
 
@@ -341,10 +345,10 @@ def column_step(
     # Heat.
     half = 0.0
     for i in range(n):
-        room[i] = 1000.0 * porosity[i] * thickness[i]
+        work[ROOM, i] = 1000.0 * porosity[i] * thickness[i]
         if i < wet:
-            saturation = path_water[i] / room[i]
-            k = _conductivity(saturation, share[i], log_frozen[i], log_thawed[i], dry[i])
+            saturation = path_water[i] / work[ROOM, i]
+            k = _conductivity(saturation, work[SHARE, i], log_frozen[i], log_thawed[i], dry[i])
         else:
             k = p.conductivity_rock
         resistance = 0.5 * thickness[i] / k
@@ -357,18 +361,18 @@ def column_step(
     skin = min(air, 0.0) if snow > 10.0 else air
     if swapped:
         for i in range(wet):
-            enthalpy[i] = enthalpy_of(temp[i], heat_water[i], capacity[i], p)
+            enthalpy[i] = enthalpy_of(work[TEMP, i], heat_water[i], capacity[i], p)
     heat, _iterations = conduct(
         enthalpy, heat_water, capacity, conductance, surface, skin, p.geothermal, seconds, p, work
     )
     refresh(enthalpy, heat_water, capacity, p, work)
     if swapped:
         for i in range(wet):
-            enthalpy[i] = enthalpy_of(temp[i], water[i], capacity[i], p)
+            enthalpy[i] = enthalpy_of(work[TEMP, i], water[i], capacity[i], p)
     carried = 0.0
 
     # Water into the soil, as fast as ice lets it and as far as there is room.
-    ice = (1.0 - share[0]) * water[0] / room[0]
+    ice = (1.0 - work[SHARE, 0]) * water[0] / work[ROOM, 0]
     supply = rain + melt
     entering = min(supply, p.infiltration * seconds * _impedance(ice, p))
     left = entering
@@ -377,9 +381,9 @@ def column_step(
         if left <= 0.0:
             break
         if i > 0:
-            ice = (1.0 - share[i]) * water[i] / room[i]
+            ice = (1.0 - work[SHARE, i]) * water[i] / work[ROOM, i]
             left = min(left, p.infiltration * seconds * _impedance(ice, p))
-        take = min(left, max(room[i] - water[i], 0.0))
+        take = min(left, max(work[ROOM, i] - water[i], 0.0))
         water[i] += take
         enthalpy[i] += take * rain_heat
         carried += take * rain_heat
@@ -395,11 +399,11 @@ def column_step(
         energy = max((1.0 - p.albedo) * p.transmissivity * sunshine - p.longwave, 0.0)
         demand = p.priestley_taylor * steep / (steep + 66.0) * energy / p.vaporisation * seconds
         for i in range(wet):
-            liquid = share[i] * water[i]
-            wetness = liquid / room[i]
+            liquid = work[SHARE, i] * water[i]
+            wetness = liquid / work[ROOM, i]
             ease = min(max((wetness - p.wilting) / (p.stress_free - p.wilting), 0.0), 1.0)
-            take = min(demand * roots[i] * ease, max(liquid - p.wilting * room[i], 0.0))
-            gone = take * p.capacity_water * max(temp[i], 0.0)
+            take = min(demand * roots[i] * ease, max(liquid - p.wilting * work[ROOM, i], 0.0))
+            gone = take * p.capacity_water * max(work[TEMP, i], 0.0)
             water[i] -= take
             enthalpy[i] -= gone
             carried -= gone
@@ -411,14 +415,14 @@ def column_step(
     to_above = 1.0 - np.exp(-p.step / p.capillary_time)
     # Drainage, from below upwards so that each layer's room is known.
     for i in range(wet - 1, -1, -1):
-        liquid = share[i] * water[i]
+        liquid = work[SHARE, i] * water[i]
         solid = water[i] - liquid
-        over = min(max(water[i] - p.field_capacity * room[i], 0.0), liquid)
+        over = min(max(water[i] - p.field_capacity * work[ROOM, i], 0.0), liquid)
         if over <= 0.0:
             continue
-        impede = _impedance(solid / room[i], p)
+        impede = _impedance(solid / work[ROOM, i], p)
         side = over * to_side * impede
-        gone = side * p.capacity_water * max(temp[i], 0.0)
+        gone = side * p.capacity_water * max(work[TEMP, i], 0.0)
         water[i] -= side
         enthalpy[i] -= gone
         carried -= gone
@@ -426,29 +430,29 @@ def column_step(
         over -= side
         if i == wet - 1:
             out = over * to_bottom * impede
-            gone = out * p.capacity_water * max(temp[i], 0.0)
+            gone = out * p.capacity_water * max(work[TEMP, i], 0.0)
             water[i] -= out
             enthalpy[i] -= gone
             carried -= gone
             runoff += out
         else:
-            solid_below = (1.0 - share[i + 1]) * water[i + 1] / room[i + 1]
+            solid_below = (1.0 - work[SHARE, i + 1]) * water[i + 1] / work[ROOM, i + 1]
             impede = min(impede, _impedance(solid_below, p))
             down = over * to_below * impede
-            down = min(down, max(room[i + 1] - water[i + 1], 0.0))
-            _move(enthalpy, water, i, i + 1, down, temp[i], p)
+            down = min(down, max(work[ROOM, i + 1] - water[i + 1], 0.0))
+            _move(enthalpy, water, i, i + 1, down, work[TEMP, i], p)
 
     # Capillary rise into drier layers.
     for i in range(wet - 1):
-        drier = (share[i + 1] * water[i + 1]) / room[i + 1] - water[i] / room[i]
+        drier = (work[SHARE, i + 1] * water[i + 1]) / work[ROOM, i + 1] - water[i] / work[ROOM, i]
         if drier > 0.0:
             solid = max(
-                (1.0 - share[i]) * water[i] / room[i],
-                (1.0 - share[i + 1]) * water[i + 1] / room[i + 1],
+                (1.0 - work[SHARE, i]) * water[i] / work[ROOM, i],
+                (1.0 - work[SHARE, i + 1]) * water[i + 1] / work[ROOM, i + 1],
             )
-            up = 0.5 * drier * min(room[i], room[i + 1]) * to_above
-            up = min(up * _impedance(solid, p), max(room[i] - water[i], 0.0))
-            _move(enthalpy, water, i + 1, i, up, temp[i + 1], p)
+            up = 0.5 * drier * min(work[ROOM, i], work[ROOM, i + 1]) * to_above
+            up = min(up * _impedance(solid, p), max(work[ROOM, i] - water[i], 0.0))
+            _move(enthalpy, water, i + 1, i, up, work[TEMP, i + 1], p)
 
     refresh(enthalpy, water, capacity, p, work)
     return snow, heat, carried, evaporation, runoff
@@ -620,8 +624,8 @@ def _advance_cell(
                     sums[part, 1] += d * rate
                     sums[part, 2] += d * pack / p.snow_density
                     for i in range(WET_LAYERS):
-                        liquid = work[9, i] * water[i]
-                        sums[part, 3 + i] += d * work[8, i]
+                        liquid = work[SHARE, i] * water[i]
+                        sums[part, 3 + i] += d * work[TEMP, i]
                         sums[part, 3 + WET_LAYERS + i] += d * liquid
                         sums[part, 3 + 2 * WET_LAYERS + i] += d * (water[i] - liquid)
             if step == STEPS - 1 or month[step + 1] != month[step]:

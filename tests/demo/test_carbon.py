@@ -34,7 +34,9 @@ def test_carbon_is_conserved_each_month():
     monthly = record()
     state, light = rest(monthly)
     before = state.plants + state.fast.sum(axis=1) + state.slow.sum(axis=1)
-    fluxes = carbon.live(state, carbon.Drivers.of(monthly, np.full(20, 500.0)), light, co2_reference=278.3)
+    fluxes = carbon.live(
+        state, carbon.Drivers.of(monthly, np.full(20, 500.0)), light, co2_reference=278.3
+    )
     stock = np.column_stack([before, fluxes.soil + fluxes.plants])
     net = (fluxes.gpp - fluxes.ra - fluxes.rh) * np.tile(SECONDS, 20)
     np.testing.assert_allclose(np.diff(stock, axis=1), net, atol=1e-12)
@@ -43,7 +45,9 @@ def test_carbon_is_conserved_each_month():
 def test_carbon_rests_in_the_climate_it_was_set_in():
     monthly = record()
     state, light = rest(monthly)
-    fluxes = carbon.live(state, carbon.Drivers.of(monthly, np.full(20, 284.0)), light, co2_reference=278.3)
+    fluxes = carbon.live(
+        state, carbon.Drivers.of(monthly, np.full(20, 284.0)), light, co2_reference=278.3
+    )
     total = fluxes.soil + fluxes.plants
     growth = (fluxes.gpp * np.tile(SECONDS, 20)).sum(axis=1) / 20
     assert (growth > 0.05).all()
@@ -64,7 +68,9 @@ def test_decay_is_largest_in_moist_soil_and_doubles_in_ten_kelvin():
 def test_growth_needs_liquid_water_and_air():
     layers = column.soil()
     room, roots = carbon.pore_room(layers), layers.roots[: column.WET_LAYERS]
-    dry, good, full = (carbon.growth_scalar(wet * room, room, roots, P) for wet in (0.1, 0.6, 1.0))
+    dry, good, full = (
+        carbon.growth_scalar((wet * room)[None], 0, room, roots, P) for wet in (0.1, 0.6, 1.0)
+    )
     assert (dry, good) == (0.0, pytest.approx(1.0))
     assert full == pytest.approx(1.0 - P.plant_waterlogging)
 
@@ -75,5 +81,7 @@ def test_ground_that_never_thaws_has_no_plants():
     monthly.liquid[1] = 0.0
     state, light = rest(monthly)
     assert state.plants[1] == 0.0 and state.slow_rate[1] == 0.0
-    fluxes = carbon.live(state, carbon.Drivers.of(monthly, np.full(20, 400.0)), light, co2_reference=278.3)
+    fluxes = carbon.live(
+        state, carbon.Drivers.of(monthly, np.full(20, 400.0)), light, co2_reference=278.3
+    )
     assert (fluxes.gpp[1] == 0.0).all() and (fluxes.rh[1] == 0.0).all()
