@@ -33,6 +33,8 @@ def _p(value: Any, unit: str, meaning: str, source: str) -> Any:
 
 
 OURS = "chosen here"
+ACCESS = "ACCESS-ESM1-5, land north of 45° N, 2000-2014 (CMIP6 historical r1i1p1f1)"
+TOOLIK = "Toolik 1998-2011 (USDA NRCS)"
 CTSM = "CLM5 technical note (Lawrence et al. 2019, doi 10.1029/2018MS001583)"
 
 
@@ -62,15 +64,18 @@ class ClimateParameters:
     co2_preindustrial: float = _p(278.3, "ppm", "CO2 in 1750", "FaIR")
     forcing_2co2: float = _p(3.557, "W m-2", "forcing of doubled CO2", "fit to CESM2")
     heat_capacity: tuple[float, ...] = _p(
-        (5.94, 13.70, 103.6), "W yr m-2 K-1", "heat capacity of the three boxes", "fit to CESM2"
+        (2.0, 17.64, 103.6),
+        "W yr m-2 K-1",
+        "heat capacity of the three boxes",
+        "fit to CESM2; the first to its abrupt-4xCO2 run's first 10 years and its control run",
     )
     heat_transfer: tuple[float, ...] = _p(
         (0.776, 2.165, 0.856), "W m-2 K-1", "climate feedback and exchange", "fit to CESM2"
     )
     efficacy: float = _p(1.97, "1", "efficacy of deep-ocean heat uptake", "fit to CESM2")
     forcing_autocorrelation: float = _p(2.3, "yr-1", "decay of stochastic forcing", OURS)
-    forcing_noise: float = _p(0.7, "W m-2", "size of stochastic forcing", "CESM2 control run")
-    surface_noise: float = _p(0.7, "W m-2", "size of stochastic surface heating", "same")
+    forcing_noise: float = _p(0.47, "W m-2", "size of stochastic forcing", "CESM2 control run")
+    surface_noise: float = _p(0.47, "W m-2", "size of stochastic surface heating", "same")
 
 
 @dataclass(frozen=True)
@@ -90,14 +95,31 @@ class WeatherParameters:
         (1.5, 1.6, 2.0, 2.4, 2.5), "K K-1", "local per global warming", "size of CMIP6 models"
     )
     winter_amplification: float = _p(0.35, "1", "its swing from summer to winter", OURS)
-    noise_winter: float = _p(2.8, "K", "standard deviation of monthly means, January", OURS)
-    noise_summer: float = _p(1.1, "K", "standard deviation of monthly means, July", OURS)
-    month_persistence: float = _p(0.3, "1", "correlation from month to month", OURS)
-    year_share: float = _p(0.2, "1", "size of year-to-year noise per monthly noise", OURS)
+    noise_winter: float = _p(
+        3.2,
+        "K",
+        "standard deviation of monthly means, January",
+        f"between {ACCESS} (2.8) and {TOOLIK} (3.9)",
+    )
+    noise_summer: float = _p(
+        1.7,
+        "K",
+        "standard deviation of monthly means, July",
+        f"between {ACCESS} (1.5) and {TOOLIK} (2.1)",
+    )
+    month_persistence: float = _p(
+        0.2, "1", "correlation from month to month", f"{ACCESS} (0.21); {TOOLIK} 0.1"
+    )
+    year_share: float = _p(
+        0.1,
+        "1",
+        "size of year-to-year noise per monthly noise",
+        f"yearly standard deviation of {ACCESS} (0.8 K) and {TOOLIK} (0.9 K)",
+    )
     year_persistence: float = _p(0.6, "1", "correlation from year to year", OURS)
-    temperature_length: float = _p(1.8e6, "m", "correlation length of temperature", OURS)
+    temperature_length: float = _p(1.5e6, "m", "correlation length of temperature", ACCESS)
     precipitation_length: float = _p(7.0e5, "m", "correlation length of precipitation", OURS)
-    precipitation_noise: float = _p(0.35, "1", "standard deviation of its logarithm", OURS)
+    precipitation_noise: float = _p(0.48, "1", "standard deviation of its logarithm", ACCESS)
     precipitation_per_kelvin: float = _p(
         0.045,
         "K-1",
