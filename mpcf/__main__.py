@@ -115,7 +115,7 @@ def _simulate(options: argparse.Namespace) -> None:
     run = chapters.Run(quick=options.quick)
     with build.lock(run.folder):
         made = chapters.simulate(run)
-    _say("data" if made else "data, unchanged", run.folder / "data" / "monthly.zarr")
+    _say("data" if made else "data, unchanged", run.folder / "data")
 
 
 def _site(options: argparse.Namespace) -> None:
@@ -149,7 +149,7 @@ def _golden(options: argparse.Namespace) -> None:
 
 def _bring_up_to_date(run: chapters.Run, last: str | None = None) -> None:
     if chapters.simulate(run):
-        _say("data", run.folder / "data" / "monthly.zarr")
+        _say("data", run.folder / "data")
     done = chapters.run_chapters(run, last)
     print(f"chapters executed: {', '.join(done)}" if done else "chapters: all up to date")
 

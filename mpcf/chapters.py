@@ -28,7 +28,9 @@ DEMO = "demo"
 # The line itself: an edit of these changes no result.
 LINE_MODULES = ("__main__.py", "chapters.py", "site.py", "stamps.py")
 # What the demonstration ensemble is made from.
-DATA_MODULES = ("demo", "geography.py", "kernels.py", "variables.py", "data")
+DATA_MODULES = (
+    *("demo", "geography.py", "kernels.py", "thaw.py", "variables.py", "yearly.py", "data"),
+)
 DATA_PACKAGES = ("fair", "numba", "numpy", "scipy", "xarray", "zarr")
 MAIN_PACKAGES = (
     *(
@@ -299,25 +301,21 @@ def simulate(run: Run) -> bool:
     """
     if run.source != DEMO:
         return False
-    store, stamp = (
-        run.folder / "data" / "monthly.zarr",
-        run.folder / "data" / "stamp.json",
-    )
+    folder, stamp = run.folder / "data", run.folder / "stamps" / "data.json"
     inputs = _data_inputs(run)
     known = stamps.read(stamp)
-    if known.get("inputs") == inputs and known.get("outputs") == stamps.fingerprint(store):
+    if known.get("inputs") == inputs and known.get("outputs") == stamps.fingerprint(folder):
         return False
     from mpcf import demo
 
     stamp.unlink(missing_ok=True)
-    store.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    demo.simulate(store, quick=run.quick)
+    demo.simulate(folder, quick=run.quick)
     stamps.write(
         stamp,
         inputs=inputs,
-        outputs=stamps.fingerprint(store),
-        checksum=stamps.checksum(store),
+        outputs=stamps.fingerprint(folder),
+        checksum=stamps.checksum(folder),
         seconds=round(time.monotonic() - start, 1),
     )
     return True
@@ -388,7 +386,7 @@ def provenance(run: Run) -> dict[str, dict]:
         Name → stamp: parameters, seconds, date, commit, versions; for the data their checksum.
     """
     known = {chapter: stamps.read(_stamp(run, chapter)) for chapter in chapter_names()}
-    return known | {"data": stamps.read(run.folder / "data" / "stamp.json")}
+    return known | {"data": stamps.read(run.folder / "stamps" / "data.json")}
 
 
 def _run_chapter(run: Run, chapter: str, inputs: str, defaults: Mapping[str, object]) -> None:

@@ -95,6 +95,6 @@ def quick_demo(tmp_path_factory):
     """Path of the small demonstration ensemble, made once in a session."""
     from mpcf.demo import simulate
 
-    path = tmp_path_factory.mktemp("demo") / "monthly.zarr"
-    simulate(path, quick=True, progress=False)
-    return path
+    folder = tmp_path_factory.mktemp("demo") / "data"
+    simulate(folder, quick=True, progress=False)
+    return folder / "monthly.zarr"

@@ -122,6 +122,10 @@ class Fluxes:
     soil: np.ndarray
     plants: np.ndarray
 
+    def months(self, first: int) -> Fluxes:
+        """Return the months from `first` on."""
+        return Fluxes(*(getattr(self, name)[:, first:] for name in self.__dataclass_fields__))
+
 
 def monthly_light(lat: np.ndarray) -> np.ndarray:
     """Photosynthetic light at the surface by month (cell, month), W m-2."""

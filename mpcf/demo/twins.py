@@ -12,9 +12,9 @@ thaw counts as temperature.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, combinations
 from math import factorial
 from typing import NamedTuple
@@ -308,13 +308,14 @@ class Twins:
             **REFERENCE,
         )
 
-    def member(self, index: int, member: Member) -> dict[str, dict[str, np.ndarray]]:
+    def member(self, index: int, member: Member) -> dict[str, Callable[[], dict[str, np.ndarray]]]:
         """Run the twins of a member.
 
         Returns
         -------
         dict
-            Store → variable → array, whose last dims are (year, cell); see `mpcf.demo.store`.
+            Store → function that sums up the years: variable → array, whose last dims are
+            (year, cell). See `mpcf.demo.store`, which calls it while the next member runs.
         """
         e, cells = self.experiment, self.cells
         forced = e.own_weather(index, e.planet.warming[index], cells)
@@ -322,37 +323,48 @@ class Twins:
         columns = {name: state.copy() for name, state in self._columns.items()}
         zero = 12 * (ZERO - APART)
         before, _ = self._advance(columns, forced.months(0, zero), still.months(0, zero))
-        at_zero = columns["thermal"].copy()
+        at_zero = {"full": member.at_zero.at(cells), "thermal": columns["thermal"].copy()}
         after, water = self._advance(columns, forced.months(zero), still.months(zero))
-        both = {name: record.then(after[name]) for name, record in before.items()}
         full = member.monthly.at(cells)
+        both = {name: record.then(after[name]) for name, record in before.items()}
         records = self._records(both, full, member.co2)
 
-        out = self._carbon_twins(records)
-        fluxes = {name: self._world(records, thermal(name)) for name in THERMAL}
-        out["columns"] = _stack(
-            [self._column_years(records.columns[name], fluxes[name]) for name in THERMAL]
-        )
         removal = e.own_weather(index, e.removal.warming[index], cells).months(zero)
-        co2 = {"full": e.removal.co2[index, e.years(APART)], "rest": records.co2["rest"]}
-        starts = {"full": member.at_zero.at(cells), "thermal": at_zero}
-        recovered = {}
-        for name, state in starts.items():
-            held = Held() if name == "full" else Held(water, water)
-            later = e.advance(state, removal, cells, held=held)
-            recovered[name] = records.columns[name].months(0, zero).then(later)
-        recovery = Records(recovered, co2)
-        out["recovery"] = _stack(
-            [
-                self._column_years(recovered[name], self._world(recovery, thermal(name)))
-                for name in starts
-            ]
-        )
-        out["recovery"] |= {
+        held = {"full": Held(), "thermal": Held(water, water)}
+        later = {
+            name: e.advance(state, removal, cells, held=held[name])
+            for name, state in at_zero.items()
+        }
+        recovered = {
+            name: records.columns[name].months(0, zero).then(record)
+            for name, record in later.items()
+        }
+        co2 = {"full": e.removal.co2[index, e.years(APART)]}
+        planet = {
             "co2": co2["full"][FIRST_YEAR - APART :],
             "warming": e.removal.warming[index, e.years(FIRST_YEAR)],
         }
-        return out
+        columns_of = self._columns_of
+        thermal_runs = columns_of({name: records.columns[name] for name in THERMAL}, records.co2)
+        recovery_runs = columns_of(recovered, co2)
+        out = self._carbon_twins(records)
+        return {name: partial(dict, values) for name, values in out.items()} | {
+            "columns": lambda: _stack([self._column_years(*run) for run in thermal_runs]),
+            "recovery": lambda: (
+                _stack([self._column_years(*run) for run in recovery_runs]) | planet
+            ),
+        }
+
+    def _columns_of(
+        self, columns: dict[str, Monthly], co2: dict[str, np.ndarray]
+    ) -> list[tuple[Monthly, carbon_rooms.Fluxes]]:
+        """Run the carbon of columns; give both from 2000 on."""
+        records = Records(columns, co2)
+        first = 12 * (FIRST_YEAR - APART)
+        return [
+            (record.months(first), self._world(records, thermal(name)).months(first))
+            for name, record in columns.items()
+        ]
 
     def _world(self, records: Records, world: World) -> carbon_rooms.Fluxes:
         return self._live(self._carbon[world].copy(), records.drivers(world))
@@ -424,8 +436,7 @@ def _monthly_dataset(
     """Columns as a standard monthly dataset from 2000 on, with cells along `lat`."""
     import cftime
 
-    skip = 12 * (FIRST_YEAR - APART)
-    months = record.air.shape[1] - skip
+    months = record.air.shape[1]
     edges = np.concatenate([[0], np.cumsum(np.tile(MONTH_DAYS, months // 12))])
     unit = f"days since {FIRST_YEAR}-01-01"
     dates = cftime.num2date(edges, unit, "noleap")
@@ -445,11 +456,11 @@ def _monthly_dataset(
         "mrsfl": record.ice,
     }
     dims = ("member", "time", "lat", "lon")
-    data = {name: (dims, v[:, skip:].T[None, :, :, None]) for name, v in flat.items()}
+    data = {name: (dims, v.T[None, :, :, None]) for name, v in flat.items()}
     data |= {
         name: (
             ("member", "time", "depth", "lat", "lon"),
-            np.moveaxis(v[:, skip:], 0, -1)[None, ..., None],
+            np.moveaxis(v, 0, -1)[None, ..., None],
         )
         for name, v in deep.items()
     }

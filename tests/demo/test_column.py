@@ -138,6 +138,9 @@ def year_of_steps(mean, swing, rain, years=3):
             layers.roots,
             P,
             work,
+            water,
+            water,
+            False,
         )
         yield before, enthalpy, water, snow, heat, carried, evaporation, runoff
 

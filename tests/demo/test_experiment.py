@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mpcf.demo import experiment, parameters
+from mpcf.demo import experiment, parameters, store
 
 YEAR = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) * 86400.0
 
@@ -81,21 +81,21 @@ def test_same_seed_gives_the_same_bytes_whatever_the_threads(tmp_path):
     try:
         for count in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
             numba.set_num_threads(count)
-            experiment.write(tmp_path / f"{count}.zarr", size, seed=3)
+            store.write(tmp_path / f"{count}", size, seed=3)
     finally:
         numba.set_num_threads(threads)
-    experiment.write(tmp_path / "other.zarr", size, seed=4)
-    stores = sorted(tmp_path.glob("[12].zarr"))
+    store.write(tmp_path / "other", size, seed=4)
+    stores = sorted(tmp_path.glob("[12]"))
     names = [p.relative_to(stores[0]) for p in stores[0].rglob("*") if p.is_file()]
     same, different, missing = filecmp.cmpfiles(stores[0], stores[-1], names, shallow=False)
     assert len(same) > 30 and not different and not missing
-    changed = filecmp.cmpfiles(stores[0], tmp_path / "other.zarr", names, shallow=False)[1]
+    changed = filecmp.cmpfiles(stores[0], tmp_path / "other", names, shallow=False)[1]
     assert any("tsl" in str(name) for name in changed)
 
 
 def test_rounding_keeps_the_stated_bits():
     values = np.array([273.15, -1.7, np.nan, 0.0], np.float32)
-    rounded = experiment.round_bits(values.copy(), 16)
+    rounded = store.round_bits(values.copy(), 16)
     np.testing.assert_allclose(rounded, values, rtol=2.0**-17)
     assert np.isnan(rounded[2]) and rounded[3] == 0.0
     assert (rounded.view(np.uint32)[:2] & 0x7F == 0).all()
