@@ -55,7 +55,7 @@ STEPS = 73
 MONTH_DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 # Rows of `work`. They are read in place: a row taken out as an array of its own makes numba count
 # its references, which took about a fifth of the time of a step.
-GUESS, TRIAL, SLOPE, UPPER, REST, THAWED, HALF_FROZEN, BEND = range(8)
+GUESS, TRIAL, SLOPE, FACTOR, CHANGE, THAWED, HALF_FROZEN, BEND = range(8)
 TEMP, SHARE, ROOM, CONDUCTANCE = range(8, 12)
 
 Values = namedtuple("Values", list(SoilParameters.__dataclass_fields__))
@@ -172,7 +172,7 @@ def conduct(enthalpy, water, capacity, conductance, surface, air, below, seconds
     Parameters
     ----------
     enthalpy : ndarray (layer,), J m-2
-        Changed in place.
+        Changed in place; three layers or more.
     water : ndarray (layer,), kg m-2
     capacity : ndarray (layer,), J m-2 K-1
     conductance : ndarray (layer - 1,), W m-2 K-1
@@ -194,6 +194,7 @@ def conduct(enthalpy, water, capacity, conductance, surface, air, below, seconds
     iterations : int
     """
     n = enthalpy.size
+    middle = n // 2
     for i in range(n):
         work[GUESS, i] = enthalpy[i]
         work[THAWED, i] = 1.0 / (capacity[i] + p.capacity_water * water[i])
@@ -215,44 +216,63 @@ def conduct(enthalpy, water, capacity, conductance, surface, air, below, seconds
                 x = (root - b) * work[HALF_FROZEN, i]
                 work[TRIAL, i] = -x
                 work[SLOPE, i] = (x + p.freezing_range) / root
-        # One sweep of the Thomas algorithm for the Newton correction.
+        # Newton correction of a tridiagonal system, eliminated from both ends to the middle, so
+        # that the processor need not finish one half before it begins the other.
         g_up = surface
-        above = surface * (air - work[TRIAL, 0])
-        before = 0.0
-        for i in range(n):
-            if i < n - 1:
-                g_down = conductance[i]
-                out = g_down * (work[TRIAL, i] - work[TRIAL, i + 1])
-            else:
-                g_down = 0.0
-                out = -below
-            r = enthalpy[i] + seconds * (above - out) - work[GUESS, i]
+        from_above = surface * (air - work[TRIAL, 0])
+        factor = 0.0
+        above = 0.0
+        for i in range(middle):
+            g_down = conductance[i]
+            down = g_down * (work[TRIAL, i] - work[TRIAL, i + 1])
+            r = enthalpy[i] + seconds * (from_above - down) - work[GUESS, i]
             diagonal = 1.0 + seconds * (g_up + g_down) * work[SLOPE, i]
             if i > 0:
                 lower = seconds * g_up * work[SLOPE, i - 1]
-                diagonal += lower * work[UPPER, i - 1]
-                r += lower * before
-            inverse = 1.0 / diagonal
+                diagonal -= lower * factor
+                r += lower * above
+            factor = seconds * g_down * work[SLOPE, i + 1] / diagonal
+            above = r / diagonal
+            work[FACTOR, i] = factor
+            work[CHANGE, i] = above
+            from_above, g_up = down, g_down
+        g_down = 0.0
+        from_below = below
+        factor_below = 0.0
+        beneath = 0.0
+        for i in range(n - 1, middle, -1):
+            g = conductance[i - 1]
+            up = g * (work[TRIAL, i] - work[TRIAL, i - 1])
+            r = enthalpy[i] + seconds * (from_below - up) - work[GUESS, i]
+            diagonal = 1.0 + seconds * (g + g_down) * work[SLOPE, i]
             if i < n - 1:
-                work[UPPER, i] = -seconds * g_down * work[SLOPE, i + 1] * inverse
-            before = r * inverse
-            work[REST, i] = before
-            above, g_up = out, g_down
+                upper = seconds * g_down * work[SLOPE, i + 1]
+                diagonal -= upper * factor_below
+                r += upper * beneath
+            factor_below = seconds * g * work[SLOPE, i - 1] / diagonal
+            beneath = r / diagonal
+            work[FACTOR, i] = factor_below
+            work[CHANGE, i] = beneath
+            from_below, g_down = up, g
+        lower = seconds * g_up * work[SLOPE, middle - 1]
+        upper = seconds * g_down * work[SLOPE, middle + 1]
+        r = enthalpy[middle] + seconds * (from_above + from_below) - work[GUESS, middle]
+        diagonal = 1.0 + seconds * (g_up + g_down) * work[SLOPE, middle]
+        diagonal -= lower * factor + upper * factor_below
+        work[CHANGE, middle] = (r + lower * above + upper * beneath) / diagonal
+        for i in range(middle - 1, -1, -1):
+            work[CHANGE, i] += work[FACTOR, i] * work[CHANGE, i + 1]
+        for i in range(middle + 1, n):
+            work[CHANGE, i] += work[FACTOR, i] * work[CHANGE, i - 1]
         largest = 0.0
-        after = 0.0
-        for i in range(n - 1, -1, -1):
-            if i < n - 1:
-                after = work[REST, i] - work[UPPER, i] * after
-            else:
-                after = work[REST, i]
-            work[REST, i] = after
-            work[GUESS, i] += after
-            largest = max(largest, abs(after) * work[SLOPE, i])
+        for i in range(n):
+            work[GUESS, i] += work[CHANGE, i]
+            largest = max(largest, abs(work[CHANGE, i]) * work[SLOPE, i])
         iterations += 1
         if largest < p.tolerance:
             break
     # Each Newton step conserves energy with its own linearised fluxes, so this is exact.
-    heat = seconds * (surface * (air - work[TRIAL, 0] - work[SLOPE, 0] * work[REST, 0]) + below)
+    heat = seconds * (surface * (air - work[TRIAL, 0] - work[SLOPE, 0] * work[CHANGE, 0]) + below)
     for i in range(n):
         enthalpy[i] = work[GUESS, i]
     return heat, iterations
