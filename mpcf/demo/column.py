@@ -54,7 +54,7 @@ STEPS = 73
 """Steps of 5 days in a year of 365 days."""
 MONTH_DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 # Rows of `work`. They are read in place: a row taken out as an array of its own makes numba count
-# its references, which took about a fifth of the time of a step.
+# its references, which took more than a tenth of the time of a step.
 GUESS, TRIAL, SLOPE, FACTOR, CHANGE, THAWED, HALF_FROZEN, BEND = range(8)
 TEMP, SHARE, ROOM, CONDUCTANCE = range(8, 12)
 
