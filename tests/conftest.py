@@ -92,9 +92,11 @@ def yearly_stub():
 
 @pytest.fixture(scope="session")
 def quick_demo(tmp_path_factory):
-    """Path of the small demonstration ensemble, made once in a session."""
-    from mpcf.demo import simulate
+    """Path of the small demonstration ensemble without its twins, made once in a session."""
+    from dataclasses import replace
+
+    from mpcf.demo import experiment, store
 
     folder = tmp_path_factory.mktemp("demo") / "data"
-    simulate(folder, quick=True, progress=False)
+    store.write(folder, replace(experiment.QUICK, twins=0), seed=experiment.SEED)
     return folder / "monthly.zarr"

@@ -39,7 +39,7 @@ class Size:
 
 
 FULL = Size(8, 4.0, 5.0)
-QUICK = Size(4, 10.0, 15.0)
+QUICK = Size(4, 8.0, 10.0)
 
 
 @dataclass(frozen=True)

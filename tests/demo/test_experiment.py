@@ -76,7 +76,7 @@ def test_carbon_stocks_follow_the_fluxes(demo):
 
 
 def test_same_seed_gives_the_same_bytes_whatever_the_threads(tmp_path):
-    size = experiment.Size(1, 20.0, 30.0)
+    size = experiment.Size(2, 20.0, 30.0, twins=1)
     threads = numba.get_num_threads()
     try:
         for count in (1, min(2, numba.config.NUMBA_NUM_THREADS)):

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import erf
 
 from mpcf.demo import carbon, column, weather
-from mpcf.demo.parameters import CARBON, CLIMATE, SOIL
+from mpcf.demo.parameters import CARBON, CLIMATE, SOIL, Physics
 
 P = column.values()
 DAY = 86400.0
@@ -106,8 +106,9 @@ def steps(soil, enthalpy, water, air, rain, sun):
     for step in range(air.size):
         energy, mass = enthalpy.copy(), np.append(water, snow)
         snow, heat, carried, evaporation, runoff = column.column_step(
-            enthalpy, water, snow, air[step], rain[step], sun[step], *arrays(layers), p, work
-        )
+            enthalpy, water, snow, air[step], rain[step], sun[step], *arrays(layers), p, work,
+            water, water, False,
+        )  # fmt: skip
         gained = rain[step] * p.step * DAY - evaporation - runoff
         yield Budget(
             heat,
@@ -277,11 +278,10 @@ def test_carbon_budget_closes_each_month(changes, seed):
     before = state.plants + state.fast.sum(axis=1) + state.slow.sum(axis=1)
     fluxes = carbon.live(
         state,
-        monthly,
-        rng.uniform(250.0, 900.0, years),
+        carbon.Drivers.of(monthly, rng.uniform(250.0, 900.0, years)),
         carbon.monthly_light(np.array([50.0, 62.0, 75.0])),
         co2_reference=278.3,
-        parameters=parameters,
+        physics=Physics(carbon=parameters),
     )
     stock = np.column_stack([before, fluxes.soil + fluxes.plants])
     net = (fluxes.gpp - fluxes.ra - fluxes.rh) * np.tile(SECONDS, years)
@@ -304,7 +304,7 @@ def run(enthalpy, water, air, rain, sun, soil, p):
     for step in range(air.size):
         snow, _, _, _, _ = column.column_step(
             enthalpy, water, snow, air[step], rain, sun[step], thickness, porosity, capacity,
-            log_frozen, log_thawed, dry, roots, p, work,
+            log_frozen, log_thawed, dry, roots, p, work, water, water, False,
         )  # fmt: skip
         found[step] = work[column.TEMP, :WET]
     return found
@@ -472,14 +472,15 @@ def control(years, noise):
     )
 
     def part(first, last):
-        fields = column.Monthly.__dataclass_fields__
-        return column.Monthly(*(getattr(record, f)[:, 12 * first : 12 * last] for f in fields))
+        return record.months(12 * first, 12 * last)
 
     light, co2 = carbon.monthly_light(LAT), 284.0
     reference = {"co2_reference": CLIMATE.co2_preindustrial}
     state = carbon.equilibrium(part(spin - 50, spin), co2, light, **reference)
     later = part(spin, spin + years)
-    return later, carbon.live(state, later, np.full(years, co2), light, **reference)
+    return later, carbon.live(
+        state, carbon.Drivers.of(later, np.full(years, co2)), light, **reference
+    )
 
 
 def uptake(fluxes, years):
@@ -566,7 +567,7 @@ def test_monthly_means_are_the_means_of_the_days():
             rate = rain[cell, of_day[5 * step : 5 * step + 5]].mean()
             snow = column.column_step(
                 enthalpy, water, snow, warmth, rate, sun[cell, step % column.STEPS],
-                *arrays(layers), P, work,
+                *arrays(layers), P, work, water, water, False,
             )[0]  # fmt: skip
             states = [column.temperature_of(enthalpy[i], water[i], layers.capacity[i], P)
                       for i in range(WET)]  # fmt: skip
