@@ -74,7 +74,7 @@ class Source:
     is_synthetic : bool
         Whether the entry declares the data to be synthetic.
     truth : str or None
-        Where moisture's true effect is known from.
+        Folder of the twins, from which moisture's true effect is known.
     url, sha256, quirks : str
         Of a record: its public address, the checksum of its file, what a reader must know.
     """

@@ -161,6 +161,21 @@ class Chapter:
         with xr.open_dataset(path, engine="netcdf4") as dataset:
             return dataset.load()
 
+    def truth(self, name: str) -> xr.Dataset | None:
+        """Open what the source's twins know: ``"effects"``, ``"direct"``, ``"null"`` and more.
+
+        Returns
+        -------
+        Dataset or None
+            See `mpcf.demo.store.TWINS`; None where the source has no twins.
+        """
+        import xarray as xr
+
+        if self.source.truth is None:
+            return None
+        folder = Path(self.source.truth.replace("{{ BUILD }}", str(self.build)))
+        return xr.open_zarr(folder / f"{name}.zarr", chunks=None).load()
+
     def save(self, dataset: xr.Dataset, name: str) -> None:
         """Write a result as ``results/<chapter>/<name>.nc``, aside first, then renamed."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -187,7 +202,9 @@ class Chapter:
             raise ValueError(f"two different numbers were recorded as '{full}'")
         return number
 
-    def say(self, template: str, *, key: str = "", **values: Number | str) -> None:
+    def say(
+        self, template: str, *, key: str = "", prefix: str = "", **values: Number | str
+    ) -> None:
         """Show a sentence and record its numbers.
 
         Parameters
@@ -196,12 +213,14 @@ class Chapter:
             Markdown with ``{name:.2f}`` where the numbers stand.
         key : str, optional
             Record the sentence itself too, for use on other pages.
+        prefix : str, optional
+            Stands before the recorded names: ``"truth."`` for what only twins can tell.
         **values : Number or str
             The numbers, each recorded under its name; words that depend on the result.
         """
         for name, value in values.items():
             if isinstance(value, Number):
-                self.number(name, value)
+                self.number(prefix + name, value)
         sentence = template.format(**values)
         if key:
             self._records["sentences"][f"{self.name}/{key}"] = sentence
@@ -216,7 +235,7 @@ class Chapter:
         meaning: str,
         decimals: int = 2,
     ) -> None:
-        """Show a table and record each of its numbers as ``<name>_<row>_<column>``.
+        """Show a table; record each of its numbers as ``<name>_<row>_<column>``, and all as `name`.
 
         Parameters
         ----------
@@ -250,7 +269,9 @@ class Chapter:
             f"{c} ({typeset_unit(units[c])})" if units.get(c, "1") != "1" else str(c)
             for c in frame.columns
         ]
-        _show_markdown(_markdown_table(shown))
+        markdown = _markdown_table(shown)
+        self._records["sentences"][f"{self.name}/{name}"] = markdown
+        _show_markdown(markdown)
 
     def figure(self, fig: Figure, name: str, *, caption: str, alt: str) -> None:
         """Save a figure, and show it with its caption and its text for those who can't see it.
