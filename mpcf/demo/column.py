@@ -591,8 +591,9 @@ def step_calendar() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 @numba.njit(cache=True, error_model="numpy")
 def _advance_cell(
-    enthalpy, water, pack, air_nodes, rates, sunshine, calendar, soil, p, held_heat, held_path, out
-):
+    enthalpy, water, pack, air_nodes, rates, sunshine, calendar, soil, p, held_heat, held_path, out,
+    then, enthalpy_then, water_then, snow_then,
+):  # fmt: skip
     """Advance one column through whole years; return its snow (kg m-2)."""
     month, here, left, weight, days = calendar
     thickness, porosity, capacity, log_frozen, log_thawed, dry, roots = soil
@@ -605,6 +606,10 @@ def _advance_cell(
     sums = np.zeros((2, 3 + 3 * WET_LAYERS))
     refresh(enthalpy, water, capacity, p, work)
     for year in range(months // 12):
+        if year == then:
+            enthalpy_then[:] = enthalpy
+            water_then[:] = water
+            snow_then[0] = pack
         for step in range(STEPS):
             now = 12 * year + month[step]
             node = 12 * year + left[step] + 1
@@ -665,8 +670,9 @@ def _advance_cell(
 
 @numba.njit(parallel=True, cache=True, nogil=True, error_model="numpy")
 def _advance(
-    enthalpy, water, snow, air_nodes, precipitation, sunshine, calendar, soil, p, heat, path, out
-):
+    enthalpy, water, snow, air_nodes, precipitation, sunshine, calendar, soil, p, heat, path, out,
+    then, enthalpy_then, water_then, snow_then,
+):  # fmt: skip
     """Advance all columns, in parallel; each is independent of the others."""
     air, rain, depth, temperature, liquid, ice, kept = out
     for cell in numba.prange(enthalpy.shape[0]):
@@ -691,6 +697,10 @@ def _advance(
                 ice[cell],
                 kept[cell],
             ),
+            then,
+            enthalpy_then[cell],
+            water_then[cell],
+            snow_then[cell : cell + 1],
         )
 
 
@@ -703,6 +713,7 @@ def advance(
     parameters: SoilParameters = SOIL,
     held: Held | None = None,
     water_steps: np.ndarray | None = None,
+    then: tuple[int, Columns] | None = None,
 ) -> Monthly:
     """Advance all columns through whole years.
 
@@ -721,6 +732,8 @@ def advance(
         Water of another run that conduction sees.
     water_steps : ndarray (cell, step, layer), optional
         Filled with the water at the start of each step, kg m-2: what another run may be held at.
+    then : tuple of int and Columns, optional
+        Number of a year, and columns that are filled with the state at its start.
 
     Returns
     -------
@@ -732,6 +745,7 @@ def advance(
     deep = [np.empty((cells, months, WET_LAYERS), np.float32) for _ in range(3)]
     none = np.empty((cells, 0, WET_LAYERS), np.float32)
     held = held or Held()
+    year, state = then or (-1, columns.copy())
     _advance(
         columns.enthalpy,
         columns.water,
@@ -753,5 +767,9 @@ def advance(
         none if held.heat is None else held.heat,
         none if held.path is None else held.path,
         (*flat, *deep, none if water_steps is None else water_steps),
+        year,
+        state.enthalpy,
+        state.water,
+        state.snow,
     )
     return Monthly(*flat, *deep)

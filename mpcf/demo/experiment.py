@@ -177,10 +177,8 @@ class Experiment:
         """Run a member from 1985 to the end."""
         air = self.own_weather(index, self.planet.warming[index])
         columns = self._columns.copy()
-        until = 12 * (ZERO - APART)
-        monthly = self.advance(columns, air.months(0, until))
         at_zero = columns.copy()
-        monthly = monthly.then(self.advance(columns, air.months(until)))
+        monthly = self.advance(columns, air, then=(ZERO - APART, at_zero))
         co2 = self.planet.co2[index, self.years(APART)]
         fluxes = carbon_rooms.live(
             self._carbon.copy(),

@@ -355,8 +355,8 @@ def _twin_stores(folder: Path, where: Grid, size: Size, members: int, seed: int)
 
 def _write_twins(stores: dict, index: int, found: dict, cells: np.ndarray, where: Grid) -> None:
     """Write the twins of one member."""
-    for name, years in found.items():
-        group, variables = stores[name], years()
+    for name, variables in found.items():
+        group = stores[name]
         lead = list(TWINS[name][0])
         members = group["member"].size
         for variable, values in variables.items():

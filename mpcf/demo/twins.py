@@ -12,9 +12,10 @@ thaw counts as temperature.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain, combinations
 from math import factorial
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from mpcf.demo import carbon as carbon_rooms
 from mpcf.demo import column
 from mpcf.demo.column import MONTH_DAYS, Columns, Held, Monthly
 from mpcf.demo.experiment import APART, FIRST_YEAR, REFERENCE, START, ZERO, Experiment, Member
+from mpcf.demo.weather import Weather
 from mpcf.yearly import to_yearly
 
 __all__ = ["CAUSES", "HELD", "MEANINGS", "THERMAL", "Twins", "shapley"]
@@ -170,7 +172,7 @@ WORLDS = tuple(
 class Records:
     """Columns of one stretch of years, by whose they are, and their CO2 (ppm)."""
 
-    columns: dict[str, Monthly]
+    columns: dict[str, Monthly | Water]
     co2: dict[str, np.ndarray]
 
     def __post_init__(self) -> None:
@@ -199,14 +201,21 @@ class Records:
         )
 
 
-def mean_year(record: Monthly, years: int) -> Monthly:
-    """Repeat the mean year of a record."""
-    parts = []
-    for name in Monthly.__dataclass_fields__:
-        values = getattr(record, name)
-        by_year = values.reshape(values.shape[0], -1, 12, *values.shape[2:])
-        parts.append(np.tile(by_year.mean(axis=1), (1, years, *[1] * (values.ndim - 2))))
-    return Monthly(*parts)
+class Water(NamedTuple):
+    """Water of the layers by month, kg m-2 (cell, month, layer)."""
+
+    liquid: np.ndarray
+    ice: np.ndarray
+
+
+def mean_year(record: Monthly | Water, years: int) -> Water:
+    """Repeat the mean year of a record's water."""
+
+    def repeat(values: np.ndarray) -> np.ndarray:
+        by_year = values.reshape(values.shape[0], -1, 12, values.shape[2])
+        return np.tile(by_year.mean(axis=1), (1, years, 1))
+
+    return Water(repeat(record.liquid), repeat(record.ice))
 
 
 def yearly_fluxes(fluxes: carbon_rooms.Fluxes) -> dict[str, np.ndarray]:
@@ -247,46 +256,34 @@ class Twins:
         self._columns = dict.fromkeys(("rest", *THERMAL), e.rest.at(cells))
         self._columns = {name: state.copy() for name, state in self._columns.items()}
         begin = e.years(START, APART)
-        spin_up = slice(-12 * begin.sum(), None)
         forced = e.shared_weather(e.calm.warming[0], cells)
         still = e.shared_weather(np.zeros_like(e.calm.warming[0]), cells)
-        first = forced.temperature.shape[1] + spin_up.start
-        columns, _ = self._advance(self._columns, forced.months(first), still.months(first))
-        self._mean = mean_year(columns["rest"], 1)
-        records = self._records(columns, e.shared.at(cells), e.calm.co2[0, begin])
+        first = forced.temperature.shape[1] - 12 * begin.sum()
+        forced, still = forced.months(first), still.months(first)
+        rest, water = self._rest(self._columns["rest"], still)
+        self._mean = mean_year(rest, 1)
+        records = self._records(e.shared.at(cells), rest, e.calm.co2[0, begin])
+        for name in THERMAL:
+            held = held_water(name, water)
+            records.columns[name] = e.advance(self._columns[name], forced, cells, held=held)
         self._carbon = {}
         for world in WORLDS:
             state = e.rest_carbon.at(cells)
             self._live(state, records.drivers(world))
             self._carbon[world] = state
 
-    def _advance(
-        self, columns: dict[str, Columns], forced, still
-    ) -> tuple[dict[str, Monthly], np.ndarray]:
-        """Advance the rest run and the column twins, in place; give their records and water."""
-        years = forced.temperature.shape[1] // 12
-        shape = (self.cells.size, years * column.STEPS, column.WET_LAYERS)
-        water = np.empty(shape, np.float32)
-        run = self.experiment.advance
-        records = {"rest": run(columns["rest"], still, self.cells, water_steps=water)}
-        held = {
-            "latent": Held(heat=water),
-            "conduction": Held(path=water),
-            "thermal": Held(water, water),
-        }
-        for name in THERMAL:
-            records[name] = run(columns[name], forced, self.cells, held=held[name])
-        return records, water
+    def _rest(self, columns: Columns, still: Weather) -> tuple[Monthly, np.ndarray]:
+        """Advance the rest run, in place; give its record and its water at each step."""
+        steps = still.temperature.shape[1] // 12 * column.STEPS
+        water = np.empty((self.cells.size, steps, column.WET_LAYERS), np.float32)
+        record = self.experiment.advance(columns, still, self.cells, water_steps=water)
+        return record, water
 
-    def _records(self, columns: dict[str, Monthly], full: Monthly, co2: np.ndarray) -> Records:
-        still = np.full(co2.size, self._co2_at_rest)
-        mean = Monthly(
-            *(
-                np.tile(getattr(self._mean, name), (1, co2.size, *[1] * deep))
-                for name, deep in zip(Monthly.__dataclass_fields__, (0, 0, 0, 1, 1, 1), strict=True)
-            )
-        )
-        return Records(columns | {"full": full, "mean": mean}, {"full": co2, "rest": still})
+    def _records(self, full: Monthly, rest: Monthly, co2: np.ndarray) -> Records:
+        years = co2.size
+        mean = mean_year(self._mean, years)
+        still = np.full(years, self._co2_at_rest)
+        return Records({"full": full, "rest": rest, "mean": mean}, {"full": co2, "rest": still})
 
     @cached_property
     def _co2_at_rest(self) -> float:
@@ -308,63 +305,53 @@ class Twins:
             **REFERENCE,
         )
 
-    def member(self, index: int, member: Member) -> dict[str, Callable[[], dict[str, np.ndarray]]]:
+    def member(self, index: int, member: Member) -> dict[str, dict[str, np.ndarray]]:
         """Run the twins of a member.
 
         Returns
         -------
         dict
-            Store → function that sums up the years: variable → array, whose last dims are
-            (year, cell). See `mpcf.demo.store`, which calls it while the next member runs.
+            Store → variable → array, whose last dims are (year, cell); see `mpcf.demo.store`.
         """
         e, cells = self.experiment, self.cells
         forced = e.own_weather(index, e.planet.warming[index], cells)
         still = e.own_weather(index, e.variability[index], cells)
-        columns = {name: state.copy() for name, state in self._columns.items()}
-        zero = 12 * (ZERO - APART)
-        before, _ = self._advance(columns, forced.months(0, zero), still.months(0, zero))
-        at_zero = {"full": member.at_zero.at(cells), "thermal": columns["thermal"].copy()}
-        after, water = self._advance(columns, forced.months(zero), still.months(zero))
-        full = member.monthly.at(cells)
-        both = {name: record.then(after[name]) for name, record in before.items()}
-        records = self._records(both, full, member.co2)
-
-        removal = e.own_weather(index, e.removal.warming[index], cells).months(zero)
-        held = {"full": Held(), "thermal": Held(water, water)}
-        later = {
-            name: e.advance(state, removal, cells, held=held[name])
-            for name, state in at_zero.items()
-        }
-        recovered = {
-            name: records.columns[name].months(0, zero).then(record)
-            for name, record in later.items()
-        }
-        co2 = {"full": e.removal.co2[index, e.years(APART)]}
-        planet = {
-            "co2": co2["full"][FIRST_YEAR - APART :],
-            "warming": e.removal.warming[index, e.years(FIRST_YEAR)],
-        }
-        columns_of = self._columns_of
-        thermal_runs = columns_of({name: records.columns[name] for name in THERMAL}, records.co2)
-        recovery_runs = columns_of(recovered, co2)
-        out = self._carbon_twins(records)
-        return {name: partial(dict, values) for name, values in out.items()} | {
-            "columns": lambda: _stack([self._column_years(*run) for run in thermal_runs]),
-            "recovery": lambda: (
-                _stack([self._column_years(*run) for run in recovery_runs]) | planet
-            ),
-        }
-
-    def _columns_of(
-        self, columns: dict[str, Monthly], co2: dict[str, np.ndarray]
-    ) -> list[tuple[Monthly, carbon_rooms.Fluxes]]:
-        """Run the carbon of columns; give both from 2000 on."""
-        records = Records(columns, co2)
-        first = 12 * (FIRST_YEAR - APART)
-        return [
-            (record.months(first), self._world(records, thermal(name)).months(first))
-            for name, record in columns.items()
-        ]
+        rest, water = self._rest(self._columns["rest"].copy(), still)
+        records = self._records(member.monthly.at(cells), rest, member.co2)
+        at_zero = {"full": member.at_zero.at(cells)}
+        # Years are summed up beside the kernels; a record is dropped as soon as that is done.
+        with ThreadPoolExecutor(1) as summing:
+            columns = []
+            for name in THERMAL:
+                state, then = self._columns[name].copy(), self._columns[name].copy()
+                held = held_water(name, water)
+                record = e.advance(state, forced, cells, held=held, then=(ZERO - APART, then))
+                records.columns[name] = record
+                fluxes = self._world(records, thermal(name))
+                columns.append(summing.submit(self._column_years, record, fluxes))
+                if name != "thermal":
+                    del records.columns[name]
+                else:
+                    at_zero[name] = then
+            out = self._carbon_twins(records)
+            recovery = []
+            removal = e.own_weather(index, e.removal.warming[index], cells)
+            co2 = {"full": e.removal.co2[index, e.years(APART)]}
+            zero = 12 * (ZERO - APART)
+            after = np.ascontiguousarray(water[:, (ZERO - APART) * column.STEPS :])
+            del water, rest
+            for name, state in at_zero.items():
+                held = held_water(name, after) if name != "full" else None
+                later = e.advance(state, removal.months(zero), cells, held=held)
+                record = records.columns.pop(name).months(0, zero).then(later)
+                fluxes = self._world(Records({name: record}, co2), thermal(name))
+                recovery.append(summing.submit(self._column_years, record, fluxes))
+            out["columns"] = _stack([years.result() for years in columns])
+            out["recovery"] = _stack([years.result() for years in recovery]) | {
+                "co2": co2["full"][FIRST_YEAR - APART :],
+                "warming": e.removal.warming[index, e.years(FIRST_YEAR)],
+            }
+        return out
 
     def _world(self, records: Records, world: World) -> carbon_rooms.Fluxes:
         return self._live(self._carbon[world].copy(), records.drivers(world))
@@ -411,11 +398,21 @@ class Twins:
         return out
 
     def _column_years(self, record: Monthly, fluxes: carbon_rooms.Fluxes) -> dict[str, np.ndarray]:
-        """Give what the chapters need of each year of a column twin: (year, cell)."""
+        """Give what the chapters need of each year from 2000 on: (year, cell)."""
+        first = 12 * (FIRST_YEAR - APART)
+        record, fluxes = record.months(first), fluxes.months(first)
         yearly = to_yearly(_monthly_dataset(record, fluxes, self.experiment))
         yearly = yearly.sel(season="year", top=1.0)[list(COLUMN_VARIABLES)]
         flat = yearly.isel(member=0, lon=0).transpose("year", "lat")
         return {name: flat[name].values for name in COLUMN_VARIABLES}
+
+
+def held_water(name: str, water: np.ndarray) -> Held:
+    """Tell where a column twin sees other water."""
+    return Held(
+        heat=water if name in ("latent", "thermal") else None,
+        path=water if name in ("conduction", "thermal") else None,
+    )
 
 
 def frozen_ground(record: Monthly, years: int = 15) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Twins: nothing changes where nothing is held, effects add up, and each hold does what it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,8 +18,7 @@ def world():
     experiment = Experiment(grid(20.0, 60.0), 1, seed=7)
     member = experiment.member(0)
     made = twins.Twins(experiment)
-    found = {name: years() for name, years in made.member(0, member).items()}
-    return experiment, member, made, found
+    return experiment, member, made, made.member(0, member)
 
 
 def total(values):
@@ -121,19 +122,19 @@ def test_instantaneous_effects_are_those_of_the_stocks_as_they_are(world):
 
 def test_null_twins_do_not_see_moisture(world):
     """Their carbon is the same whatever the year's weather did to soil moisture."""
-    _, _, made, _ = world
+    experiment, _, made, _ = world
     years = 3
-    calm = twins.mean_year(made._mean, years)
+    mean = twins.mean_year(made._mean, years)
+    fields = ("air", "precipitation", "snow_depth", "temperature")
+    one = experiment.shared.at(made.cells).months(0, 12 * years)
+    calm = column.Monthly(*(getattr(one, v) for v in fields), mean.liquid, mean.ice)
     for meaning in twins.MEANINGS:
         world_ = twins.null(meaning)
-        wild = column.Monthly(
-            *(getattr(calm, v) for v in ("air", "precipitation", "snow_depth", "temperature")),
-            calm.liquid * 0.7,
-            calm.ice * 0.7,  # drier, in the same phase
-        )
+        # drier, in the same phase
+        wild = replace(calm, liquid=0.7 * calm.liquid, ice=0.7 * calm.ice)
         runs = []
         for full in (calm, wild):
-            records = made._records({}, full, np.full(years, 400.0))
+            records = made._records(full, calm, np.full(years, 400.0))
             runs.append(made._live(made._carbon[world_].copy(), records.drivers(world_)))
         # to float32 rounding of liquid water; fluxes are some 1e-8
         np.testing.assert_allclose(runs[0].rh, runs[1].rh, rtol=1e-6, atol=1e-15)
