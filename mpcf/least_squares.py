@@ -36,7 +36,7 @@ ERRORS = ("none", "ols", "newey-west", "cosine", "cluster", "effective sample si
 """Kinds of standard errors, in the kernels' numbering."""
 
 FLAT = 1e-12
-"""Share of a predictor's largest value below which what is left of it is rounding."""
+"""Share of a predictor's length below which what effects leave of it is rounding."""
 
 DEPENDENT = 1e-10
 """Share of a predictor's spread below which the others explain it wholly."""
@@ -49,8 +49,8 @@ Fits = namedtuple("Fits", "b se freedom r_squared r1 shares psi spread vif condi
 r_squared and r1; (cell, response, predictor, year) for psi; (cell, predictor) for spread and vif;
 (cell) for condition, n and reason."""
 
-_FAST = {"nogil": True, "cache": True, "fastmath": {"contract", "reassoc", "nsz"}}
-_EXACT = {"nogil": True, "cache": True}
+_EXACT = {"nogil": True, "cache": True, "error_model": "numpy"}
+_FAST = _EXACT | {"fastmath": {"contract", "reassoc", "nsz"}}
 
 
 @numba.njit(**_FAST)
@@ -76,6 +76,12 @@ def _subtract(a, factor, b):
 
 
 @numba.njit(**_EXACT)
+def _multiply(a, b, product):
+    for i in range(a.size):
+        product[i] = a[i] * b[i]
+
+
+@numba.njit(**_EXACT)
 def _gather_rows(source, start, slab, column):
     """Copy cells that lie side by side (column, row, cell), 32 rows at a time."""
     columns, rows, cells = source.shape
@@ -85,7 +91,8 @@ def _gather_rows(source, start, slab, column):
         for first in range(0, rows, 32):
             height = min(32, rows - first)
             for r in range(height):
-                stage[r] = source[j, first + r, start : start + width]
+                for c in range(width):
+                    stage[r, c] = source[j, first + r, start + c]
             for c in range(width):
                 to = slab[c, column + j]
                 for r in range(height):
@@ -110,37 +117,38 @@ def _gather(source: np.ndarray, start: int, slab: np.ndarray, column: int) -> No
 
 @numba.njit(**_EXACT)
 def _weigh(z, weight, panel):
-    """Set the weight of rows with a gap to zero, and their values too; tell if the rows are plain.
+    """Leave out rows with a gap; tell if there was one, and if the rows are plain.
 
     Rows are plain if the weights of a unit are the same in all years, so that one pass takes out
     member and year effects.
     """
     columns, rows = z.shape
-    plain = True
+    gap, plain = False, True
     for r in range(rows):
         if not weight[r] > 0.0:
             weight[r] = 0.0
         for j in range(columns):
-            if not np.isfinite(z[j, r]):
+            if weight[r] > 0.0 and not np.isfinite(z[j, r]):
                 weight[r] = 0.0
+                gap = True
         if weight[r] == 0.0:
             for j in range(columns):
                 z[j, r] = 0.0
         if r % panel.years and weight[r] != weight[r - 1]:
             plain = False
-    return plain
+    return gap, plain
 
 
 @numba.njit(**_EXACT)
-def _differences(z, weight, panel):
-    """Replace each unit's years by their differences, packed; the lesser weight of both years."""
+def _differences(z, weight, panel, change):
+    """Give each unit's changes from year to year, with the lesser weight of both years."""
     columns, years = z.shape[0], panel.years
     for u in range(panel.members * panel.units):
         for t in range(1, years):
             now, to = u * years + t, u * (years - 1) + t - 1
             lesser = min(weight[now], weight[now - 1])
             for j in range(columns):
-                z[j, to] = z[j, now] - z[j, now - 1] if lesser > 0.0 else 0.0
+                change[j, to] = z[j, now] - z[j, now - 1] if lesser > 0.0 else 0.0
             weight[to] = lesser
 
 
@@ -403,45 +411,38 @@ def _shares(r, c, whole, out):
 
 
 @numba.njit(**_EXACT)
-def _prepare(z, k, weight, weighted, panel, norm, spread):
-    """Take out effects and weigh the rows of one cell; give reason, rows used, effects, years.
+def _prepare(raw, z, k, weight, weighted, panel, norm, spread):
+    """Take out effects and weigh the rows of one cell; give reason, rows used, number of effects.
 
-    `norm` becomes the length of each predictor, `spread` its standard deviation.
+    `z` becomes what is fitted: `raw` itself, or its differences. `norm` becomes the length of each
+    predictor, `spread` its standard deviation.
     """
     columns, rows = z.shape
-    years = panel.years
-    plain = True
-    whole = not weighted
-    if whole:
-        for j in range(columns):
-            whole &= np.isfinite(_total(z[j]))
-    if not whole:
+    gap, plain, whole = False, True, not weighted
+    size = np.empty(columns)
+    for j in range(columns):
+        size[j] = _dot(raw[j], raw[j])
+        whole &= np.isfinite(size[j])
+    if not whole or panel.effects == 2:
         if not weighted:
-            weight[:rows] = 1.0
-        plain = _weigh(z, weight, panel)
-    largest = np.zeros(k)
-    for j in range(k):
-        for r in range(rows):
-            largest[j] = max(largest[j], abs(z[j, r]))
+            weight[:] = 1.0
+        gap, plain = _weigh(raw, weight, panel)
+        for j in range(columns):
+            size[j] = _dot(raw[j], raw[j])
     if panel.effects == 2:
-        if whole:
-            weight[:rows] = 1.0
-        _differences(z, weight, panel)
-        years -= 1
-        rows = panel.members * panel.units * years
-    z = z[:, :rows]
+        _differences(raw, weight, panel, z)
     used = rows
     if not whole:
         used = 0
         for r in range(rows):
             used += weight[r] > 0.0
-    if used < min(rows, panel.fewest):
-        return TOO_FEW, 0, 0, years
+    if used < panel.fewest or (gap and panel.fewest == 0):
+        return TOO_FEW, 0, 0
     absorbed = _absorb(z, weight[:rows], panel, whole, plain)
     if absorbed < 0:
-        return UNRESOLVED, 0, 0, years
+        return UNRESOLVED, 0, 0
     if used - absorbed - k < 1:
-        return TOO_FEW, 0, 0, years
+        return TOO_FEW, 0, 0
     mass = float(rows)
     if not whole:
         mass = 0.0
@@ -454,9 +455,9 @@ def _prepare(z, k, weight, weighted, panel, norm, spread):
     for j in range(k):
         norm[j] = np.sqrt(_dot(z[j], z[j]))
         spread[j] = norm[j] / np.sqrt(mass)
-        if not spread[j] > FLAT * largest[j]:
+        if not norm[j] > FLAT * np.sqrt(size[j]):
             reason = CONSTANT
-    return reason, used, absorbed, years
+    return reason, used, absorbed
 
 
 @numba.njit(**_EXACT)
@@ -469,18 +470,19 @@ def _fit_slab(slab, start, width, weights, panel, cosines, out):
     upper, inverse = np.empty((k, k + responses)), np.empty((k, k))
     d, norm, spread, gain = np.empty(k), np.empty(k), np.empty(k), np.empty(k)
     scaled, meat, lag_one = np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
-    scores = np.empty((k, rows))
-    window = np.empty((k, panel.years + panel.lags))
+    years = panel.years - (panel.effects == 2)
+    stride = panel.units * years
+    now = panel.members * stride
+    window = np.empty((k, years + panel.lags))
+    change = np.empty((k + responses, now if panel.effects == 2 else 0))
+    scores = np.empty((k, now))
+    total = np.empty(responses)
     for c in range(width):
         cell = start + c
         if weighted:
             weight[:] = weights[c, 0]
-        reason, used, absorbed, years = _prepare(
-            slab[c], k, weight, weighted, panel, norm, spread
-        )
-        now = panel.members * panel.units * years
-        z = slab[c][:, :now]
-        total = np.empty(responses)
+        z = change if panel.effects == 2 else slab[c]
+        reason, used, absorbed = _prepare(slab[c], z, k, weight, weighted, panel, norm, spread)
         for f in range(responses):
             total[f] = _dot(z[k + f], z[k + f])
         if reason == FITTED and not _factor(z, k, upper, d, norm):
@@ -491,13 +493,13 @@ def _fit_slab(slab, start, width, weights, panel, cosines, out):
         out.n[cell] = used
         rest = used - absorbed - k
         _invert(upper, k, inverse)
+        scaled[:] = 0.0
         for i in range(k):
             out.spread[cell, i] = spread[i]
             out.vif[cell, i] = 0.0
             for j in range(i, k):
                 out.vif[cell, i] += (inverse[i, j] * norm[i]) ** 2 / d[j]
                 scaled[i, j] = (upper[i, j] if j > i else 1.0) * np.sqrt(d[i]) / norm[j]
-                scaled[j, i] = scaled[j, i] if i == j else 0.0
         if out.shares.size:
             for f in range(responses):
                 for i in range(k):
@@ -526,18 +528,15 @@ def _fit_slab(slab, start, width, weights, panel, cosines, out):
                     meat[i, i] = squares / rest * d[i]
             else:
                 for j in range(k):
-                    for r in range(now):
-                        scores[j, r] = z[j, r] * e[r]
+                    _multiply(z[j], e, scores[j])
                 _fold(scores, panel.members, panel.units, years)
-                stride = panel.units * years
                 if panel.errors == 2:
-                    wide = window[:, : years + panel.lags]
-                    _newey_west(scores, panel.members, stride, years, panel.lags, wide, meat)
+                    _newey_west(scores, panel.members, stride, years, panel.lags, window, meat)
                     meat *= used / rest
                 elif panel.errors == 4:
                     _clustered(scores, panel.members, stride, years, meat)
                     members = float(panel.members)
-                    meat *= members / (members - 1.0) * (used - 1.0) / rest
+                    meat *= members / (members - 1.0) * (used - 1.0) / rest  # NaN for one member
                     freedom = members - 1.0
                 else:
                     for m in range(1, panel.members):
@@ -672,7 +671,7 @@ def fit_cells(
     panel : Panel
         ``members`` × ``units`` × ``years`` rows, in this order; ``effects`` and ``errors``,
         positions in `EFFECTS` and `ERRORS`; ``lags`` of Newey-West; ``fewest`` rows without a gap
-        that a cell must have.
+        that a cell must have, or 0 if it must have no gap at all.
     weights : ndarray (1, row, cell), optional
         Weight of each row; 0 and NaN leave it out.
     shares : bool
@@ -697,7 +696,7 @@ def fit_cells(
     --------
     >>> x = np.array([0.0, 1.0, 2.0, 3.0, 4.0]).reshape(1, 5, 1)
     >>> y = 1 + 2 * x + np.array([0.1, -0.1, 0.0, -0.1, 0.1]).reshape(1, 5, 1)
-    >>> fits = fit_cells(y, x, Panel(1, 1, 5, 0, 1, 0, 5), threads=1)
+    >>> fits = fit_cells(y, x, Panel(1, 1, 5, 0, 1, 0, 0), threads=1)
     >>> fits.b.ravel(), fits.freedom.ravel()
     (array([2.]), array([3.]))
     """
