@@ -571,6 +571,181 @@ def _fit_slab(slab, start, width, weights, panel, cosines, out):
                 out.se[cell, f, i] = np.sqrt(variance)
 
 
+@numba.njit(**_EXACT)
+def _member_grams(z, k, panel, years, grams):
+    """Gram matrices of members, and what effects take from their sum, as rows of products.
+
+    A row holds v_i·v_j for i ≤ j and v_i·e_f. The first M rows are those within members. Then
+    come, for estimators whose effects join the members, the pairs m ≤ m′: of years in common (year
+    effects) or of sums over years (one common mean).
+    """
+    members, columns = panel.members, z.shape[0]
+    sums = np.empty((members, columns))
+    for m in range(members):
+        for j in range(columns):
+            sums[m, j] = _total(z[j, m * years : (m + 1) * years])
+    row = 0
+    for part in range(2 if panel.effects else 1):
+        for m in range(members):
+            for other in range(m, members if part else m + 1):
+                place = 0
+                for i in range(k):
+                    one = z[i, m * years : (m + 1) * years]
+                    two = z[i, other * years : (other + 1) * years]
+                    for j in range(i, columns):
+                        if part and panel.effects == 2:
+                            product = sums[m, i] * sums[other, j]
+                            product += sums[other, i] * sums[m, j]
+                            product /= years
+                        else:
+                            product = _dot(one, z[j, other * years : (other + 1) * years])
+                            product += _dot(two, z[j, m * years : (m + 1) * years])
+                        grams[row, place] = product / 2.0 if m == other else product
+                        place += 1
+                row += 1
+
+
+@numba.njit(**_EXACT)
+def _solve(products, k, columns, triangle, solution):
+    """Solve the normal equations of one draw by Cholesky; tell if they are regular."""
+    place = 0
+    for i in range(k):
+        for j in range(i, columns):
+            value = products[place]
+            place += 1
+            if j < k:
+                for m in range(i):
+                    value -= triangle[m, i] * triangle[m, j]
+                if j == i:
+                    if not value > 1e-12 * products[place - 1]:
+                        return False
+                    triangle[i, i] = np.sqrt(value)
+                else:
+                    triangle[i, j] = value / triangle[i, i]
+            else:
+                for m in range(i):
+                    value -= triangle[m, i] * solution[m, j - k]
+                solution[i, j - k] = value / triangle[i, i]
+    for f in range(columns - k):
+        for i in range(k - 1, -1, -1):
+            for m in range(i + 1, k):
+                solution[i, f] -= triangle[i, m] * solution[m, f]
+            solution[i, f] /= triangle[i, i]
+    return True
+
+
+@numba.njit(**_EXACT)
+def _resample_slab(slab, start, width, k, area, panel, base, phase, counts, pairs, parts):
+    """Add the cells of a slab to `parts` (draw, response, predictor and total)."""
+    columns, rows = slab.shape[1:]
+    draws, members = counts.shape
+    responses = columns - k
+    years = panel.years - (panel.effects == 2)
+    now = members * years
+    change = np.empty((columns, now if panel.effects == 2 else 0))
+    weight, upper, inverse = np.empty(rows), np.empty((k, columns)), np.empty((k, k))
+    d, norm, spread = np.empty(k), np.empty(k), np.empty(k)
+    grams = np.empty((pairs.shape[1], k * (k + 1) // 2 + k * responses))
+    products = np.empty(grams.shape[1])
+    triangle, solution = np.empty((k, k)), np.empty((k, responses))
+    shift, moved = np.empty((members, columns)), np.empty(columns)
+    first, last = phase
+    for c in range(width):
+        for m in range(members):
+            for j in range(columns):
+                one = slab[c, j, m * panel.years : (m + 1) * panel.years]
+                mean = _total(one[base[0] : base[1]]) / (base[1] - base[0])
+                shift[m, j] = _total(one[first:last]) - (last - first) * mean
+        z = change if panel.effects == 2 else slab[c]
+        reason, _, _ = _prepare(slab[c], z, k, weight, False, panel, norm, spread)
+        fitted = reason == FITTED and _factor(z, k, upper, d, norm)
+        if fitted:
+            _invert(upper, k, inverse)
+            _member_grams(z, k, panel, years, grams)
+        for draw in range(draws):
+            for j in range(columns):
+                moved[j] = 0.0
+                for m in range(members):
+                    moved[j] += counts[draw, m] * shift[m, j]
+                moved[j] *= area[start + c] / members
+            for f in range(responses):
+                if np.isfinite(moved[k + f]):
+                    parts[draw, f, k] += moved[k + f]
+            if not fitted:
+                continue
+            products[:] = 0.0
+            for row in range(pairs.shape[1]):
+                _subtract(products, -pairs[draw, row], grams[row])
+            regular = _solve(products, k, columns, triangle, solution)
+            for f in range(responses):
+                for i in range(k):
+                    b = 0.0
+                    for j in range(i, k):
+                        b += inverse[i, j] * (upper[j, k + f] + solution[j, f])
+                    parts[draw, f, i] += b * moved[i] if regular else np.nan
+
+
+def resample_members(
+    y: np.ndarray,
+    x: np.ndarray,
+    area: np.ndarray,
+    panel: Panel,
+    *,
+    base: tuple[int, int],
+    phase: tuple[int, int],
+    counts: np.ndarray,
+    threads: int | None = None,
+) -> np.ndarray:
+    r"""Fit every cell to resampled members and add up what predictors' changes contribute.
+
+    Draws weigh the members' Gram matrices instead of fitting again. With year effects, the mean of
+    the drawn members is taken out of each year, which joins members:
+
+    .. math:: G^* = \sum_m w_m G_{mm} - \frac1M \sum_m \sum_{m'} w_m w_{m'} G_{mm'} .
+
+    The Gram matrices are of the orthogonal columns and the residuals of the whole sample, so that
+    collinear predictors lose nothing by the normal equations.
+
+    Parameters
+    ----------
+    y : ndarray (response, row, cell)
+        Rows are member by year.
+    x : ndarray (predictor, row, cell)
+        Predictors.
+    area : ndarray (cell)
+        Weight of each cell in the sum.
+    panel : Panel
+        With one unit; gaps are not fitted.
+    base : tuple of int
+        First year of the base period and the one after its last, as positions.
+    phase : tuple of int
+        The same for the phase, whose departures from the base period are added up.
+    counts : ndarray (draw, member)
+        How often each member was drawn.
+    threads : int, optional
+        By default numba's number of threads.
+
+    Returns
+    -------
+    ndarray (draw, response, predictor)
+        Sums over cells, with the change of the response last. NaN where a draw can't be fitted.
+    """
+    k, _, cells = x.shape
+    counts = counts.astype(float)
+    pairs = counts
+    if panel.effects:
+        m, other = np.triu_indices(panel.members)
+        pairs = np.hstack([counts, -counts[:, m] * counts[:, other] / panel.members])
+    slabs = np.zeros((-(-cells // SLAB), len(counts), y.shape[0], k + 1))
+
+    def work(slab: np.ndarray, start: int, width: int) -> None:
+        parts = slabs[start // SLAB]
+        _resample_slab(slab, start, width, k, area, panel, base, phase, counts, pairs, parts)
+
+    over_slabs(work, (x, y), threads or numba.get_num_threads())
+    return slabs.sum(axis=0)
+
+
 def cosine_terms(years: int) -> int:
     """Give the number of cosines, ⌊0.4 T^{2/3}⌋, which is the degrees of freedom of their t.
 

@@ -5,10 +5,13 @@ import pytest
 import xarray as xr
 
 from mpcf.attribution import (
+    bootstrap_interval,
     contributions,
+    draw_members,
     jackknife,
     lead,
     phase_carbon,
+    resampled_phase_carbon,
     shared_signal_error,
     verdict,
     widen,
@@ -177,3 +180,23 @@ def test_widened_intervals_hold_under_a_common_signal():
             )
     assert alarms["jackknife"] > 25
     assert alarms["widened"] < 10
+
+
+@pytest.mark.parametrize("estimator", ["raw trend", "year effects", "first differences"])
+@pytest.mark.parametrize("collinear", [False, True])
+def test_resampled_members_equal_refits(estimator, collinear):
+    """Gram matrices give what `phase_carbon` gives when it is done again with the drawn members."""
+    y, x, _, region = planted(noise=1.0)
+    signal = xr.DataArray(np.sin(np.arange(60)) * 20, {"year": y["year"]}, "year")
+    y, x = y + signal, x + signal  # common to all members
+    if collinear:
+        x[1] = x[0] + 1e-3 * x[1].values
+    y = xr.concat([y, x[0].drop_vars("predictor") ** 2], "flux").assign_coords(flux=["a", "b"])
+    x[0, :, 5, 0, 0] = np.nan  # a cell that is never fitted
+    counts = draw_members(6, draws=5, seed=1)
+    fast = resampled_phase_carbon(y, x, region, PHASES, estimator, counts)
+    for draw, count in zip(fast, counts, strict=True):
+        kept = {"member": np.repeat(np.arange(6), count)}
+        again = phase_carbon(y.isel(kept), x.isel(kept), region, PHASES, estimator)
+        scale = float(abs(again).max())
+        np.testing.assert_allclose(draw.transpose(*again.dims), again, atol=1e-9 * scale)
