@@ -433,10 +433,12 @@ def _in_cells(
         lags,
         fewest or 0,
     )
-    y, x = xr.broadcast(y, x, exclude=["flux", "predictor"])
+    y, x = xr.broadcast(*xr.align(y, x, join="exact"), exclude=["flux", "predictor"])
     sources, cores = [y, x], [[*flux, *rows], ["predictor", *rows]]
     if weights is not None:
-        sources.append(weights.broadcast_like(y.isel(flux=0, drop=True) if flux else y))
+        one = y.isel(flux=0, drop=True) if flux else y
+        weights, one = xr.align(weights, one, join="exact")
+        sources.append(weights.broadcast_like(one))
         cores.append(rows)
     shapes = {
         **dict.fromkeys(("b", "b_std", "se", "t", "p", "freedom", "share"), (*flux, "predictor")),

@@ -200,3 +200,38 @@ def test_resampled_members_equal_refits(estimator, collinear):
         again = phase_carbon(y.isel(kept), x.isel(kept), region, PHASES, estimator)
         scale = float(abs(again).max())
         np.testing.assert_allclose(draw.transpose(*again.dims), again, atol=1e-9 * scale)
+
+
+@pytest.mark.parametrize("members", [5, 9])
+def test_bootstrap_interval_covers_as_promised_where_percentiles_do_not(members):
+    """Contributions of one cell to one phase, whose true value a large ensemble gives."""
+    rng = np.random.default_rng(9)
+    coords = {"year": range(2000, 2040), "lat": [60.0], "lon": [0.0]}
+    region = xr.DataArray([[1e15]], {k: coords[k] for k in ("lat", "lon")}, ("lat", "lon"))
+    phases = {"all": (2015, 2039)}
+
+    def ensemble(number):
+        """Members whose change, and whose response, differ."""
+        warming = np.linspace(0, 2, 40)[:, None, None] * rng.normal(1, 0.3, (number, 1, 1, 1))
+        x = warming + rng.normal(size=(number, 40, 1, 1))
+        y = -3 * x + rng.normal(0, 0.5, (number, 1, 1, 1)) * x + rng.normal(size=x.shape)
+        y = xr.DataArray(y[None], {"flux": ["nep"]} | coords, ("flux", "member", *coords))
+        names = {"predictor": ["moisture"]}
+        return y, xr.DataArray(x[None], names | coords, ("predictor", "member", *coords))
+
+    def moisture(parts):
+        return parts.sel(predictor="moisture").squeeze(drop=True)
+
+    truth = float(moisture(phase_carbon(*ensemble(20_000), region, phases, "raw trend")))
+    hits = {"percentile": 0, "interval": 0}
+    for trial in range(400):
+        y, x = ensemble(members)
+        counts = np.vstack([np.ones(members, int), draw_members(members, 300, trial)])
+        drawn = resampled_phase_carbon(y, x, region, phases, "raw trend", counts)
+        drawn = moisture(drawn)
+        out = bootstrap_interval(drawn[0], drawn[1:], members)
+        hits["interval"] += bool(out["low"] < truth < out["high"])
+        low, high = np.percentile(drawn[1:], [2.5, 97.5])
+        hits["percentile"] += bool(low < truth < high)
+    assert 0.92 < hits["interval"] / 400 < 0.98
+    assert hits["percentile"] / 400 < 0.91
