@@ -433,11 +433,11 @@ def _in_cells(
         lags,
         fewest or 0,
     )
-    y, x = xr.broadcast(*xr.align(y, x, join="exact"), exclude=["flux", "predictor"])
+    y, x = xr.broadcast(*xr.align(y, x, join="exact", copy=False), exclude=["flux", "predictor"])
     sources, cores = [y, x], [[*flux, *rows], ["predictor", *rows]]
     if weights is not None:
         one = y.isel(flux=0, drop=True) if flux else y
-        weights, one = xr.align(weights, one, join="exact")
+        weights, one = xr.align(weights, one, join="exact", copy=False)
         sources.append(weights.broadcast_like(one))
         cores.append(rows)
     shapes = {
