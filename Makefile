@@ -1,4 +1,4 @@
-# make book | test | lab | serve | clean | requirements; README.md says more.
+# make book | test | lab | serve | bench | clean | requirements; README.md says more.
 PYTHON ?= python3
 SOURCE ?= demo
 QUICK ?=
@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 OPTIONS := --source $(SOURCE) $(if $(QUICK),--quick)
 SITE := $(or $(MPCF_BUILD),_build)/$(SOURCE)$(if $(QUICK),-quick)/html
 
-.PHONY: book test lab serve clean requirements
+.PHONY: book test lab serve bench clean requirements
 .DELETE_ON_ERROR:
 
 book: .venv/installed
@@ -23,6 +23,9 @@ lab: .venv/installed
 serve: .venv/installed
 	@echo "http://127.0.0.1:$(PORT)/ serves $(SITE); stop it with Ctrl+C"
 	$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+
+bench: .venv/installed
+	$(RUN) -m benchmarks
 
 clean:
 	rm -rf _build

@@ -7,10 +7,22 @@ differences* explain internal variability only.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy import special
 
+from mpcf.least_squares import (
+    EFFECTS,
+    ERRORS,
+    Panel,
+    cosine_basis,
+    cosine_terms,
+    fit_cells,
+)
 from mpcf.moisture import moisture_index
 
 RESPONSES = {
@@ -22,7 +34,30 @@ RESPONSES = {
 }
 """Carbon fluxes that can be explained, gC m-2 yr-1; a net flux is positive into the land."""
 
-ESTIMATORS = ("raw trend", "year effects", "first differences")
+ESTIMATORS = EFFECTS
+"""Raw trend, year effects and first differences: what is taken out before the fit."""
+
+DEFAULT_ERRORS = {
+    "raw trend": "cosine",
+    "year effects": "cluster",
+    "first differences": "cosine",
+}
+"""Kind of errors that holds under a signal which all members share."""
+
+REASONS = (
+    "fitted",
+    "a gap, or too few rows",
+    "a predictor does not vary",
+    "predictors depend on each other",
+    "member and year effects can't be told apart",
+)
+"""Why a cell was fitted or not, by its ``reason``."""
+
+TABLE = (
+    *("b", "b_std", "se", "t", "p", "freedom", "vif", "r_squared", "n"),
+    *("condition_number", "autocorrelation", "reason"),
+)
+"""Variables of a fit."""
 
 FEWEST_MEMBERS = 4
 """Fewest members from which errors clustered by member are given."""
@@ -130,72 +165,91 @@ def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
     raise ValueError(f"estimator '{estimator}' is unknown; choose one of {', '.join(ESTIMATORS)}")
 
 
-def fit(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.Dataset:
+def fit(
+    y: xr.DataArray,
+    x: xr.DataArray,
+    estimator: str = "raw trend",
+    *,
+    errors: str | None = None,
+    lags: int | None = None,
+    weights: xr.DataArray | None = None,
+    fewest: int | None = None,
+    pool: Sequence[str] = (),
+) -> xr.Dataset:
     r"""Fit y = a + Σ b·x + e in every cell, over members and years, with honest errors.
 
-    Errors of *year effects* are clustered by member (CR1), with t(M − 1). Members share the
-    forced signal, so those of *raw trend* and *first differences* are not: scores are summed over
-    members in each year, and their long-run variance is the equal-weighted cosine estimate with
-    ν = ⌊0.4 T^{2/3}⌋ terms and t(ν).
+    By default errors of *year effects* are clustered by member (CR1), with t(M − 1). Members share
+    the forced signal, so those of *raw trend* and *first differences* are not: scores are summed
+    over members in each year, and their long-run variance is the equal-weighted cosine estimate
+    with ν = ⌊0.4 T^{2/3}⌋ terms and t(ν).
 
     Parameters
     ----------
     y : DataArray (member, year, ...)
-        What is explained.
+        What is explained; ``member`` may be missing. NumPy or Dask, then with all members and
+        years in one chunk; the fit is lazy then.
     x : DataArray (predictor, member, year, ...)
         Predictors.
     estimator : {"raw trend", "year effects", "first differences"}
         See `transform`.
+    errors : {"ols", "newey-west", "cosine", "cluster", "effective sample size"}, optional
+        Kind of standard errors. ``ols``: independent rows. ``newey-west``: Bartlett weights over
+        `lags` years within each member, members taken as independent, times n/(n − p), with
+        t(n − p). ``effective sample size``: OLS's variance times (1 + r)/(1 − r), r the product of
+        the residual's lag-1 autocorrelation and the predictor's, the others taken out, and n less
+        in proportion for t.
+    lags : int, optional
+        Of ``newey-west``; by default ⌈1.3 √T⌉.
+    weights : DataArray (member, year, ...), optional
+        Weights of the rows, such as areas; 0 and NaN leave a row out, and the year's place in the
+        series stays.
+    fewest : int, optional
+        Fit cells with gaps too, if they have at least this many rows without one. By default a
+        cell with a gap is not fitted.
+    pool : sequence of str
+        Dims over which one fit is made, each place with its own level; scores of places are summed
+        within member and year.
 
     Returns
     -------
     Dataset (predictor, ...)
         ``b`` in units of y per unit of x; ``b_std``, per standard deviation of what is fitted, in
-        units of y; ``se``, ``t``, ``p`` of b, with the degrees of freedom of t in the attribute
-        ``degrees_of_freedom``; ``r_squared`` and ``n`` (...). A cell with a gap, a
-        predictor that does not vary, or a singular design is NaN. ``se``, ``t`` and ``p`` of year
-        effects are NaN with fewer than four members.
+        units of y; ``se``, ``t``, ``p`` of b and ``freedom``, the degrees of freedom of t;
+        ``vif``; and (...) ``r_squared``, ``n``, ``condition_number`` of the standardised
+        predictors, ``autocorrelation`` of the residual at one year, and ``reason``, a position in
+        `REASONS`: 0 where it could be fitted; elsewhere all others are NaN, n is 0. Clustered
+        errors are NaN with fewer than four members. The attribute ``degrees_of_freedom`` is that
+        of cosine and clustered errors.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, coordinates differ, or year effects are asked of a single member.
 
     References
     ----------
-    Lazarus et al. 2018, doi 10.1080/07350015.2018.1506926 (equal-weighted cosine estimate).
-    """
-    rest = [d for d in y.dims if d not in ("member", "year")]
-    y_in = transform(y, estimator).transpose(*rest, "member", "year")
-    x_in = transform(x, estimator).transpose(*rest, "member", "year", "predictor")
-    shape, (members, years) = y_in.shape[:-2], y_in.shape[-2:]
-    k, rows = x_in.sizes["predictor"], members * years
-    yy, xx = y_in.values.reshape(-1, rows), x_in.values.reshape(-1, rows, k)
-    fitted = np.flatnonzero(np.isfinite(yy).all(1) & _usable(xx, _size(x, rest)))
-    yy = yy[fitted]
-    q, inverse, spread = _factor(xx[fitted])
-    projected = q.swapaxes(1, 2) @ yy[..., None]
-    beta = (inverse @ projected)[..., 0]
-    residual = yy - (q @ projected)[..., 0]
-    scores = (q * residual[..., None]).reshape(-1, members, years, k)
-    if estimator == "year effects":
-        freedom, meat = members - 1, _clustered(scores, k + members + years - 1)
-    else:
-        freedom, meat = _cosine_terms(years), _cosine(scores.sum(axis=1))
-    se = np.sqrt(np.einsum("cij,cjk,cik->ci", inverse, meat, inverse))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        t = beta / se
-        r_squared = 1 - (residual**2).sum(1) / (yy**2).sum(1)
-    p = 2 * stats.t.sf(np.abs(t), freedom)
+    Newey and West 1987, doi 10.2307/1913610. Lazarus et al. 2018, doi
+    10.1080/07350015.2018.1506926 (equal-weighted cosine estimate, number of lags).
 
-    coords = {d: y[d] for d in rest if d in y.coords} | {"predictor": x["predictor"]}
-    out = xr.Dataset(coords=coords, attrs={"estimator": estimator, "degrees_of_freedom": freedom})
-    columns = {"b": beta / spread, "b_std": beta, "se": se / spread, "t": t, "p": p}
-    for name, values in columns.items():
-        full = np.full((int(np.prod(shape)), k), np.nan)
-        full[fitted] = values
-        out[name] = (("predictor", *rest), np.moveaxis(full.reshape(*shape, k), -1, 0))
-    known = np.isfinite(beta).all(1)
-    for name, values in (("r_squared", np.where(known, r_squared, np.nan)), ("n", rows * known)):
-        full = np.full(int(np.prod(shape)), 0 if name == "n" else np.nan)
-        full[fitted] = values
-        out[name] = (tuple(rest), full.reshape(shape))
-    return out
+    Examples
+    --------
+    >>> year = np.arange(40)
+    >>> x = xr.DataArray([[np.sin(year), year % 5.0]], dims=("member", "predictor", "year"),
+    ...     coords={"predictor": ["moisture", "temperature"], "year": year})
+    >>> y = 3 - 2 * x.sel(predictor="moisture", drop=True)
+    >>> fit(y, x, errors="ols")["b"].round(9).values + 0.0
+    array([-2.,  0.])
+    """
+    if "member" not in y.dims:
+        y, x = y.expand_dims("member"), x if "member" in x.dims else x.expand_dims("member")
+    kind = errors or DEFAULT_ERRORS.get(estimator, "ols")
+    found = _in_cells(y, x, estimator, kind, lags, weights, fewest, pool)
+    years = y.sizes["year"] - (estimator == "first differences")
+    known = {"cosine": cosine_terms(years), "cluster": y.sizes["member"] - 1}
+    found.attrs = {"estimator": estimator, "errors": kind}
+    if kind in known:
+        found.attrs["degrees_of_freedom"] = known[kind]
+    return found
 
 
 def coefficients(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.DataArray:
@@ -203,20 +257,19 @@ def coefficients(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend")
 
     Parameters
     ----------
-    y : DataArray (flux, member, year, cell)
+    y : DataArray (flux, member, year, ...)
         What is explained, response by response.
-    x : DataArray (predictor, member, year, cell)
+    x : DataArray (predictor, member, year, ...)
         Predictors.
     estimator : {"raw trend", "year effects", "first differences"}
         See `transform`.
 
     Returns
     -------
-    DataArray (flux, predictor, cell)
+    DataArray (flux, predictor, ...)
         The ``b`` of `fit`, in units of y per unit of x; NaN where it can't be fitted.
     """
-    b, _ = _several(y, x, estimator, with_influence=False)
-    return b
+    return _in_cells(y, x, estimator, "none", wanted=("b",))["b"]
 
 
 def influence(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.DataArray:
@@ -230,20 +283,21 @@ def influence(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") ->
 
     Parameters
     ----------
-    y : DataArray (flux, member, year, cell)
+    y : DataArray (flux, member, year, ...)
         What is explained, response by response.
-    x : DataArray (predictor, member, year, cell)
+    x : DataArray (predictor, member, year, ...)
         Predictors.
     estimator : {"raw trend", "year effects", "first differences"}
         See `transform`.
 
     Returns
     -------
-    DataArray (flux, predictor, cell, year)
+    DataArray (flux, predictor, ..., year)
         Units of y per unit of x; NaN where it can't be fitted.
     """
-    _, psi = _several(y, x, estimator, with_influence=True)
-    return psi
+    psi = _in_cells(y, x, estimator, "cosine", wanted=("psi",))["psi"]
+    years = y["year"][1:] if estimator == "first differences" else y["year"]
+    return psi.rename(change="year").assign_coords(year=years)
 
 
 def long_run_error(psi: np.ndarray) -> tuple[np.ndarray, int]:
@@ -263,88 +317,58 @@ def long_run_error(psi: np.ndarray) -> tuple[np.ndarray, int]:
     ----------
     Lazarus et al. 2018, doi 10.1080/07350015.2018.1506926.
     """
-    flat = psi.reshape(-1, psi.shape[-1], 1)
-    error = np.sqrt(_cosine(flat)[:, 0, 0]).reshape(psi.shape[:-1])
-    return error, _cosine_terms(psi.shape[-1])
+    cosines = cosine_basis(psi.shape[-1])
+    terms, years = cosines.shape
+    return np.sqrt(years / terms * ((psi @ cosines.T) ** 2).sum(-1)), terms
 
 
-def _several(
-    y: xr.DataArray, x: xr.DataArray, estimator: str, *, with_influence: bool
-) -> tuple[xr.DataArray, xr.DataArray | None]:
-    y_in = transform(y, estimator).transpose("cell", "member", "year", "flux")
-    x_in = transform(x, estimator).transpose("cell", "member", "year", "predictor")
-    cells, members, years = y_in.shape[:3]
-    yy, xx = y_in.values.reshape(cells, members * years, -1), x_in.values
-    xx = xx.reshape(cells, members * years, -1)
-    fitted = np.isfinite(yy).all((1, 2)) & _usable(xx, _size(x, ["cell"]))
-    q, inverse, spread = _factor(xx[fitted])
-    projected = q.swapaxes(1, 2) @ yy[fitted]
-    beta = np.full((cells, xx.shape[2], yy.shape[2]), np.nan)
-    beta[fitted] = inverse @ projected / spread[..., None]
-    coords = {"flux": y["flux"], "predictor": x["predictor"], "cell": y["cell"]}
-    b = xr.DataArray(beta, coords, ("cell", "predictor", "flux")).transpose(*coords)
-    if not with_influence:
-        return b, None
-    residual = yy[fitted] - q @ projected
-    scores = np.einsum(
-        "cmtk,cmtf->cftk",
-        q.reshape(-1, members, years, q.shape[-1]),
-        residual.reshape(-1, members, years, yy.shape[2]),
-    )
-    psi = np.full((cells, yy.shape[2], years, xx.shape[2]), np.nan)
-    psi[fitted] = np.einsum("cij,cftj->cfti", inverse / spread[..., None], scores)
-    over = coords | {"year": y_in["year"]}
-    return b, xr.DataArray(psi, over, ("cell", "flux", "year", "predictor")).transpose(*over)
+def shapley_shares(
+    y: xr.DataArray,
+    x: xr.DataArray,
+    estimator: str = "raw trend",
+    *,
+    weights: xr.DataArray | None = None,
+    fewest: int | None = None,
+    pool: Sequence[str] = (),
+) -> xr.DataArray:
+    r"""Share of R² that each predictor brings, averaged over all orders of entry (LMG).
 
+    .. math:: s_j = \sum_{S \not\ni j} \frac{|S|! \, (k - |S| - 1)!}{k!}
+                    \left[ R^2(S \cup j) - R^2(S) \right] .
 
-def _size(x: xr.DataArray, rest: list[str]) -> np.ndarray:
-    """Largest value of each predictor before any effect is taken out (cell, k)."""
-    largest = abs(x).max(("member", "year")).transpose(*rest, "predictor")
-    return largest.values.reshape(-1, x.sizes["predictor"])
+    Parameters
+    ----------
+    y : DataArray (member, year, ...)
+        What is explained.
+    x : DataArray (predictor, member, year, ...)
+        Predictors, at most 12.
+    estimator : {"raw trend", "year effects", "first differences"}
+        See `transform`; R² is of what it leaves.
+    weights : DataArray (member, year, ...), optional
+        See `fit`.
+    fewest : int, optional
+        See `fit`.
+    pool : sequence of str
+        See `fit`.
 
+    Returns
+    -------
+    DataArray (predictor, ...)
+        1; their sum is R². NaN where it can't be fitted.
 
-def _usable(x: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Tell the cells (cell, row, k) without a gap in which every predictor varies.
+    Raises
+    ------
+    ValueError
+        If there are more than 12 predictors, whose 4,096 subsets are each fitted.
 
-    What is left of a predictor must exceed the rounding of its values before effects were taken
-    out, as it does not for CO2 that all members share under year effects.
+    References
+    ----------
+    Grömping 2006, doi 10.18637/jss.v017.i01 (the measure of Lindeman, Merenda and Gold).
     """
-    return np.isfinite(x).all((1, 2)) & (x.std(axis=1) > 1e-12 * size).all(1)
-
-
-def _factor(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """QR of the standardised design: Q, the inverse of R (NaN where singular), and the spread."""
-    spread = x.std(axis=1)
-    q, r = np.linalg.qr(x / spread[:, None, :])
-    diagonal = np.abs(np.diagonal(r, axis1=1, axis2=2))
-    r[diagonal.min(1, initial=np.inf) <= 1e-10 * diagonal.max(1, initial=0.0)] = np.nan
-    inverse = np.linalg.solve(r, np.broadcast_to(np.eye(r.shape[-1]), r.shape))
-    return q, inverse, spread
-
-
-def _clustered(scores: np.ndarray, parameters: int) -> np.ndarray:
-    """CR1: variance of the members' sums of scores (cell, member, year, k)."""
-    cells, members, years, k = scores.shape
-    if members < FEWEST_MEMBERS:
-        return np.full((cells, k, k), np.nan)
-    rows = members * years
-    sums = scores.sum(axis=2)
-    correction = members / (members - 1) * (rows - 1) / (rows - parameters)
-    return correction * np.einsum("cmi,cmj->cij", sums, sums)
-
-
-def _cosine_terms(years: int) -> int:
-    return max(1, int(0.4 * years ** (2 / 3)))
-
-
-def _cosine(scores: np.ndarray) -> np.ndarray:
-    """Equal-weighted cosine estimate of the long-run variance of scores (cell, year, k)."""
-    years = scores.shape[1]
-    terms = _cosine_terms(years)
-    order, step = np.arange(1, terms + 1)[:, None], np.arange(years) + 0.5
-    cosines = np.sqrt(2 / years) * np.cos(np.pi * order * step / years)
-    projected = np.einsum("vt,ctk->cvk", cosines, scores)
-    return years / terms * np.einsum("cvi,cvj->cij", projected, projected)
+    if x.sizes["predictor"] > 12:
+        raise ValueError(f"shares of {x.sizes['predictor']} predictors; at most 12 can be told")
+    found = _in_cells(y, x, estimator, "none", None, weights, fewest, pool, wanted=("share",))
+    return found["share"]
 
 
 def collinearity(x: xr.DataArray, estimator: str = "raw trend") -> xr.Dataset:
@@ -357,26 +381,166 @@ def collinearity(x: xr.DataArray, estimator: str = "raw trend") -> xr.Dataset:
 
     Parameters
     ----------
-    x : DataArray (predictor, member, year)
-        Predictors of one place.
+    x : DataArray (predictor, member, year, ...)
+        Predictors.
     estimator : str
         See `transform`.
 
     Returns
     -------
-    Dataset (predictor)
-        ``vif`` (predictor) and ``condition_number``, both 1 at best.
+    Dataset (...)
+        ``vif`` (predictor, ...) and ``condition_number``, both 1 at best; NaN where predictors
+        depend on each other.
     """
-    rows = transform(x, estimator).transpose("predictor", "member", "year")
-    correlation = np.corrcoef(rows.values.reshape(x.sizes["predictor"], -1))
-    eigenvalues = np.linalg.eigvalsh(correlation)
-    return xr.Dataset(
-        {
-            "vif": ("predictor", np.diag(np.linalg.inv(correlation))),
-            "condition_number": float(np.sqrt(eigenvalues[-1] / eigenvalues[0])),
-        },
-        coords={"predictor": x["predictor"]},
+    nothing = x.isel(predictor=slice(0, 0)).rename(predictor="flux").drop_vars("flux")
+    return _in_cells(nothing, x, estimator, "none", wanted=("vif", "condition_number"))
+
+
+def _in_cells(
+    y: xr.DataArray,
+    x: xr.DataArray,
+    estimator: str,
+    errors: str,
+    lags: int | None = None,
+    weights: xr.DataArray | None = None,
+    fewest: int | None = None,
+    pool: Sequence[str] = (),
+    wanted: Sequence[str] = TABLE,
+) -> xr.Dataset:
+    """Fit all cells, response by response if `y` has the dim ``flux``."""
+    if estimator not in ESTIMATORS:
+        raise ValueError(
+            f"estimator '{estimator}' is unknown; choose one of {', '.join(ESTIMATORS)}"
+        )
+    if errors not in ERRORS:
+        raise ValueError(f"errors '{errors}' are unknown; choose one of {', '.join(ERRORS[1:])}")
+    members, years = y.sizes["member"], y.sizes["year"]
+    if estimator == "year effects" and members < 2:
+        raise ValueError("year effects need two members or more; with one, nothing is left")
+    lags = math.ceil(1.3 * math.sqrt(years)) if lags is None else lags
+    if not 0 <= lags < years:
+        raise ValueError(f"{lags} lags in {years} years; give 0 to {years - 1}")
+    if fewest is not None and fewest < 1:
+        raise ValueError(f"fewest is {fewest}; at least one row is needed")
+    rows = ["member", *pool, "year"]
+    flux = ["flux"] if "flux" in y.dims else []
+    panel = Panel(
+        members,
+        math.prod(y.sizes[d] for d in pool),
+        years,
+        ESTIMATORS.index(estimator),
+        ERRORS.index(errors),
+        lags,
+        fewest or 0,
     )
+    y, x = xr.broadcast(*xr.align(y, x, join="exact", copy=False), exclude=["flux", "predictor"])
+    sources, cores = [y, x], [[*flux, *rows], ["predictor", *rows]]
+    if weights is not None:
+        one = y.isel(flux=0, drop=True) if flux else y
+        weights, one = xr.align(weights, one, join="exact", copy=False)
+        sources.append(weights.broadcast_like(one))
+        cores.append(rows)
+    shapes = {
+        **dict.fromkeys(("b", "b_std", "se", "t", "p", "freedom", "share"), (*flux, "predictor")),
+        **dict.fromkeys(("r_squared", "autocorrelation"), tuple(flux)),
+        **dict.fromkeys(("condition_number", "n", "reason"), ()),
+        "vif": ["predictor"],
+        "psi": [*flux, "predictor", "change"],
+    }
+    lazy = any(source.chunks is not None for source in sources)
+    threads = 1 if lazy else None  # Dask's own threads work on blocks side by side
+    kinds = {"n": np.int64, "reason": np.int8}
+    changes = years - (estimator == "first differences")
+    arrays = xr.apply_ufunc(
+        partial(
+            _block, panel=panel, wanted=wanted, inner=len(rows), several=bool(flux), threads=threads
+        ),
+        *sources,
+        input_core_dims=cores,
+        output_core_dims=[shapes[name] for name in wanted],
+        join="exact",
+        dask="parallelized",
+        output_dtypes=[kinds.get(name, np.float64) for name in wanted],
+        dask_gufunc_kwargs={"output_sizes": {"change": changes}} if "psi" in wanted else None,
+    )
+    arrays = arrays if isinstance(arrays, tuple) else (arrays,)
+    first = [d for d in ("flux", "predictor") if d in {*y.dims, *x.dims}]
+    found = xr.Dataset({n: a for n, a in zip(wanted, arrays, strict=True)})
+    return found.transpose(*[d for d in first if d in found.dims], ...)
+
+
+def _block(
+    y: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    panel: Panel,
+    wanted: Sequence[str],
+    inner: int,
+    several: bool,
+    threads: int | None,
+) -> np.ndarray | tuple[np.ndarray, ...]:
+    """Fit a block (..., response or predictor, and `inner` dims of rows)."""
+    if not several:
+        y = np.expand_dims(y, y.ndim - inner)
+    places = x.shape[: x.ndim - inner - 1]
+    if weights is not None:
+        weights = _columns(np.expand_dims(weights, weights.ndim - inner), inner)
+    fits = fit_cells(
+        _columns(y, inner),
+        _columns(x, inner),
+        panel,
+        weights=weights,
+        shares="share" in wanted,
+        influence="psi" in wanted,
+        threads=threads,
+    )
+    se = fits.se
+    if ERRORS[panel.errors] == "cluster" and panel.members < FEWEST_MEMBERS:
+        se = np.full_like(se, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = fits.b / se
+    made = {
+        "b": lambda: fits.b,
+        "b_std": lambda: fits.b * fits.spread[:, None],
+        "se": lambda: se,
+        "t": lambda: t,
+        "p": lambda: 2 * special.stdtr(fits.freedom, -np.abs(t)),
+        "freedom": lambda: fits.freedom,
+        "share": lambda: fits.shares,
+        "psi": lambda: fits.psi,
+        "r_squared": lambda: fits.r_squared,
+        "autocorrelation": lambda: fits.r1,
+        "vif": lambda: fits.vif,
+        "condition_number": lambda: fits.condition,
+        "n": lambda: fits.n,
+        "reason": lambda: fits.reason,
+    }
+    by_cell = {"vif", "condition_number", "n", "reason"}
+    out = []
+    for name in wanted:
+        values = made[name]()
+        if name not in by_cell and not several:
+            values = values[:, 0]
+        out.append(values.reshape((*places, *values.shape[1:])))
+    return tuple(out) if len(out) > 1 else out[0]
+
+
+def _columns(values: np.ndarray, inner: int) -> np.ndarray:
+    """View (..., column, rows) as (column, row, cell), whichever lies side by side in memory."""
+    loop = values.ndim - inner - 1
+    columns, cells = values.shape[loop], math.prod(values.shape[:loop])
+    rows = math.prod(values.shape[loop + 1 :])
+    cells_last = np.moveaxis(values, range(loop), range(inner + 1, values.ndim))
+    for view, shape, order in (
+        (cells_last, (columns, rows, cells), (0, 1, 2)),
+        (values, (cells, columns, rows), (1, 2, 0)),
+    ):
+        try:
+            return view.reshape(shape, copy=False).transpose(order)
+        except ValueError:  # it would have to be copied
+            continue
+    return cells_last.reshape(columns, rows, cells)
 
 
 def false_discovery_mask(p: xr.DataArray, alpha: float = 0.10) -> xr.DataArray:

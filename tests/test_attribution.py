@@ -5,10 +5,13 @@ import pytest
 import xarray as xr
 
 from mpcf.attribution import (
+    bootstrap_interval,
     contributions,
+    draw_members,
     jackknife,
     lead,
     phase_carbon,
+    resampled_phase_carbon,
     shared_signal_error,
     verdict,
     widen,
@@ -177,3 +180,58 @@ def test_widened_intervals_hold_under_a_common_signal():
             )
     assert alarms["jackknife"] > 25
     assert alarms["widened"] < 10
+
+
+@pytest.mark.parametrize("estimator", ["raw trend", "year effects", "first differences"])
+@pytest.mark.parametrize("collinear", [False, True])
+def test_resampled_members_equal_refits(estimator, collinear):
+    """Gram matrices give what `phase_carbon` gives when it is done again with the drawn members."""
+    y, x, _, region = planted(noise=1.0)
+    signal = xr.DataArray(np.sin(np.arange(60)) * 20, {"year": y["year"]}, "year")
+    y, x = y + signal, x + signal  # common to all members
+    if collinear:
+        x[1] = x[0] + 1e-3 * x[1].values
+    y = xr.concat([y, x[0].drop_vars("predictor") ** 2], "flux").assign_coords(flux=["a", "b"])
+    x[0, :, 5, 0, 0] = np.nan  # a cell that is never fitted
+    counts = draw_members(6, draws=5, seed=1)
+    fast = resampled_phase_carbon(y, x, region, PHASES, estimator, counts)
+    for draw, count in zip(fast, counts, strict=True):
+        kept = {"member": np.repeat(np.arange(6), count)}
+        again = phase_carbon(y.isel(kept), x.isel(kept), region, PHASES, estimator)
+        scale = float(abs(again).max())
+        np.testing.assert_allclose(draw.transpose(*again.dims), again, atol=1e-9 * scale)
+
+
+@pytest.mark.parametrize("members", [5, 9])
+def test_bootstrap_interval_covers_as_promised_where_percentiles_do_not(members):
+    """Contributions of one cell to one phase, whose true value a large ensemble gives."""
+    rng = np.random.default_rng(9)
+    coords = {"year": range(2000, 2040), "lat": [60.0], "lon": [0.0]}
+    region = xr.DataArray([[1e15]], {k: coords[k] for k in ("lat", "lon")}, ("lat", "lon"))
+    phases = {"all": (2015, 2039)}
+
+    def ensemble(number):
+        """Members whose change, and whose response, differ."""
+        warming = np.linspace(0, 2, 40)[:, None, None] * rng.normal(1, 0.3, (number, 1, 1, 1))
+        x = warming + rng.normal(size=(number, 40, 1, 1))
+        y = -3 * x + rng.normal(0, 0.5, (number, 1, 1, 1)) * x + rng.normal(size=x.shape)
+        y = xr.DataArray(y[None], {"flux": ["nep"]} | coords, ("flux", "member", *coords))
+        names = {"predictor": ["moisture"]}
+        return y, xr.DataArray(x[None], names | coords, ("predictor", "member", *coords))
+
+    def moisture(parts):
+        return parts.sel(predictor="moisture").squeeze(drop=True)
+
+    truth = float(moisture(phase_carbon(*ensemble(20_000), region, phases, "raw trend")))
+    hits = {"percentile": 0, "interval": 0}
+    for trial in range(400):
+        y, x = ensemble(members)
+        counts = np.vstack([np.ones(members, int), draw_members(members, 300, trial)])
+        drawn = resampled_phase_carbon(y, x, region, phases, "raw trend", counts)
+        drawn = moisture(drawn)
+        out = bootstrap_interval(drawn[0], drawn[1:], members)
+        hits["interval"] += bool(out["low"] < truth < out["high"])
+        low, high = np.percentile(drawn[1:], [2.5, 97.5])
+        hits["percentile"] += bool(low < truth < high)
+    assert 0.92 < hits["interval"] / 400 < 0.98
+    assert hits["percentile"] / 400 < 0.91

@@ -201,3 +201,82 @@ def test_coefficients_of_several_responses_are_those_of_fit():
         for flux in ("a", "b"):
             alone = fit(several.sel(flux=flux, drop=True), x, estimator)["b"]
             xr.testing.assert_allclose(b.sel(flux=flux, drop=True), alone, rtol=1e-12)
+
+
+def test_dask_gives_the_same_whatever_the_chunks():
+    y, x = panel(cells=90)
+    y[2, 5, 40] = np.nan
+    y = y.assign_coords(cell=range(90))
+    x = x.assign_coords(cell=range(90)).astype("float32")
+    for estimator in ("raw trend", "year effects", "first differences"):
+        whole = fit(y, x, estimator)
+        for size in (7, 90):
+            lazy = fit(y.chunk(cell=size), x.chunk(cell=size), estimator)
+            assert lazy["b"].chunks is not None
+            xr.testing.assert_identical(lazy.compute(), whole)
+    with pytest.raises(ValueError, match="year"):
+        fit(y.chunk(year=10), x)
+
+
+def test_order_of_dims_does_not_matter():
+    y, x = panel(cells=3)
+    turned = fit(y.transpose("cell", "year", "member"), x.transpose("year", "cell", ...))
+    xr.testing.assert_identical(turned, fit(y, x))
+
+
+def test_coordinates_that_differ_are_an_error():
+    y, x = panel()
+    with pytest.raises(ValueError, match="align"):
+        fit(y, x.assign_coords(year=x["year"] + 1))
+
+
+def test_a_pooled_fit_equals_one_with_a_level_for_each_place_and_clusters_of_members():
+    y, x = panel(cells=4)
+    x[2] *= 1e5
+    weights = xr.DataArray([1.0, 2.0, 0.5, 0.0], dims="cell")
+    ours = fit(y, x, "raw trend", errors="cluster", weights=weights, pool=["cell"])
+    rows = x.to_dataset("predictor").assign(y=y, w=weights).isel(cell=slice(3)).to_dataframe()
+    rows = rows.reset_index()
+    rows["place"] = rows["member"] * 10 + rows["cell"]
+    model = smf.wls(
+        "y ~ moisture + temperature + precipitation + C(place)", rows, weights=rows["w"]
+    )
+    reference = model.fit(cov_type="cluster", cov_kwds={"groups": rows["member"]}, use_t=True)
+    np.testing.assert_allclose(ours["b"], reference.params[NAMES], rtol=1e-9)
+    np.testing.assert_allclose(ours["se"], reference.bse[NAMES], rtol=1e-9)
+    assert int(ours["n"]) == 3 * 8 * 60
+
+
+def test_one_series_without_members():
+    y, x = (a.isel(member=0, cell=0, drop=True) for a in panel())
+    out = fit(y, x, errors="newey-west")
+    assert out["b"].dims == ("predictor",) and int(out["reason"]) == 0
+
+
+def test_unknown_errors_and_lags_are_refused():
+    y, x = panel()
+    with pytest.raises(ValueError, match="ols, newey-west"):
+        fit(y, x, errors="white")
+    with pytest.raises(ValueError, match="give 0 to 59"):
+        fit(y, x, errors="newey-west", lags=60)
+
+
+@pytest.mark.parametrize(
+    ("errors", "least", "most"),
+    [
+        ("ols", 0.20, 0.30),
+        ("newey-west", 0.08, 0.20),
+        ("cosine", 0.06, 0.12),
+        ("effective sample size", 0.04, 0.10),
+    ],
+)
+def test_size_under_autocorrelation(errors, least, most):
+    """One series of 100 years, φ = 0.7: false alarms at a nominal 5 %."""
+    rng = np.random.default_rng(8)
+    coords = {"member": [0], "year": range(100)}
+    y, x = (
+        xr.DataArray(autocorrelated(rng, (1, 100, 4000)), coords, ("member", "year", "cell"))
+        for _ in range(2)
+    )
+    size = float((fit(y, x.expand_dims(predictor=["x"]), errors=errors)["p"] < 0.05).mean())
+    assert least < size < most
