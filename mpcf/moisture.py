@@ -74,13 +74,15 @@ def moisture_index(
     return values.sel(top=depth, season=season, drop=True).rename("moisture")
 
 
-def permafrost_region(yearly: xr.Dataset) -> xr.DataArray:
+def permafrost_region(yearly: xr.Dataset, land: xr.DataArray | None = None) -> xr.DataArray:
     """Land area of the cells with permafrost throughout the base period, in most members.
 
     Parameters
     ----------
     yearly : Dataset
         The yearly dataset.
+    land : DataArray (lat, lon), optional
+        Land area, m2; by default that north of 45° N without ice sheets.
 
     Returns
     -------
@@ -89,7 +91,8 @@ def permafrost_region(yearly: xr.Dataset) -> xr.DataArray:
     """
     base = yearly["permafrost"].sel(year=base_period(yearly))
     always = (base.mean("year") == 1).mean("member") > 0.5
-    return land_area(yearly).where(always, 0.0).rename("region")
+    land = land_area(yearly) if land is None else land
+    return land.where(always, 0.0).rename("region")
 
 
 def regional_mean(values: xr.DataArray | xr.Dataset, region: xr.DataArray):

@@ -125,12 +125,12 @@ def judge(
         "estimate": float(grams.sel(flux="full")),
         "null": float(grams.sel(flux="null")),
         "truth": float((whole * inside).sum("cell") / GRAMS_PER_PETAGRAM),
-        "pattern": _pattern(part.sel(flux="full").values, whole.values, inside.values),
+        "pattern": weighted_correlation(part.sel(flux="full").values, whole.values, inside.values),
     }
 
 
-def _pattern(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> float:
-    """Weighted correlation over the cells that both know."""
+def weighted_correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> float:
+    """Give the correlation, weighted by area, over the cells that both know."""
     known = np.isfinite(a) & np.isfinite(b)
     if known.sum() < 3:
         return float("nan")

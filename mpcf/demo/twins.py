@@ -241,6 +241,10 @@ class Twins:
     ----------
     experiment : Experiment
         The experiment, whose shared years are run here in all worlds.
+    worlds : tuple of World
+        Worlds in which carbon is run.
+    thermal_twins : tuple of str
+        Column twins that are run.
 
     Attributes
     ----------
@@ -248,7 +252,13 @@ class Twins:
         Cells that have twins, of those that have soil.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        worlds: tuple[World, ...] = WORLDS,
+        thermal_twins: tuple[str, ...] = THERMAL,
+    ) -> None:
         self.experiment = experiment
         self.cells = np.flatnonzero(frozen_ground(experiment.shared))
         e, cells = experiment, self.cells
@@ -263,11 +273,11 @@ class Twins:
         rest, water = self._rest(self._columns["rest"], still)
         self._mean = mean_year(rest, 1)
         records = self._records(e.shared.at(cells), rest, e.calm.co2[0, begin])
-        for name in THERMAL:
+        for name in thermal_twins:
             held = held_water(name, water)
             records.columns[name] = e.advance(self._columns[name], forced, cells, held=held)
         self._carbon = {}
-        for world in WORLDS:
+        for world in worlds:
             state = e.rest_carbon.at(cells)
             self._live(state, records.drivers(world))
             self._carbon[world] = state
@@ -352,6 +362,37 @@ class Twins:
                 "warming": e.removal.warming[index, e.years(FIRST_YEAR)],
             }
         return out
+
+    def judged(self, index: int, member: Member) -> xr.Dataset:
+        """Run only what a regression is judged by.
+
+        Returns
+        -------
+        Dataset (year, lat, lon)
+            The yearly dataset of the member's own cells, with cells along `lat` and their land
+            area as ``areacella``; ``null_gpp`` and so on (meaning, ...), fluxes on which moisture
+            has no effect; ``gpp_instant`` and so on (meaning, cause, ...), instantaneous effects.
+        """
+        e, cells = self.experiment, self.cells
+        still = e.own_weather(index, e.variability[index], cells)
+        rest, _ = self._rest(self._columns["rest"].copy(), still)
+        records = self._records(member.monthly.at(cells), rest, member.co2)
+        own = self._world(records, World())
+        first = 12 * (FIRST_YEAR - APART)
+        monthly = _monthly_dataset(records.columns["full"].months(first), own.months(first), e)
+        yearly = to_yearly(monthly).isel(member=0, drop=True)
+        full = yearly_fluxes(own)
+        yearly["cSoil"] = (("year", "lat", "lon"), full["cSoil"][..., None])
+        yearly["co2"] = ("year", member.co2[FIRST_YEAR - APART :])
+        yearly["areacella"] = (("lat", "lon"), e.where.cell_land_area[cells][:, None])
+        nulls = _stack([yearly_fluxes(self._world(records, null(m))) for m in MEANINGS])
+        instant = _stack([self._instant(records, full, m) for m in MEANINGS])
+        for name in FLUXES[:3]:
+            at = ("meaning", "year", "lat", "lon")
+            yearly[f"null_{name}"] = (at, nulls[name][..., None])
+            effect = instant[f"{name}_instant"][..., None]
+            yearly[f"{name}_instant"] = (("meaning", "cause", *at[1:]), effect)
+        return yearly.assign_coords(meaning=list(MEANINGS), cause=list(CAUSES))
 
     def _world(self, records: Records, world: World) -> carbon_rooms.Fluxes:
         return self._live(self._carbon[world].copy(), records.drivers(world))

@@ -1,0 +1,64 @@
+"""Judge the candidate specifications on drawn physics: evidence/draws.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+from tqdm import tqdm
+
+from mpcf.candidates import judge_all
+from mpcf.demo import experiment
+from mpcf.demo.draws import RANGES, draw
+from mpcf.demo.twins import MEANINGS, Twins, World, null
+from mpcf.geography import grid
+from mpcf.moisture import permafrost_region
+from mpcf.regression import response
+from mpcf.truth import moisture_effect
+
+SETS = 16
+SIZE = experiment.QUICK
+PHASES = experiment.PHASES
+STRETCHES = {
+    "warming": PHASES["warming"],
+    "until net zero": (PHASES["warming"][0], PHASES["mitigation"][1]),
+}
+
+
+def ensemble(physics) -> xr.Dataset:
+    """Run one set of parameters: what regressions are judged by (member, year, lat, lon)."""
+    run = experiment.Experiment(grid(SIZE.dlat, SIZE.dlon), SIZE.members, physics=physics)
+    worlds = (World(), *map(null, MEANINGS))
+    twins = Twins(run, worlds=worlds, thermal_twins=())
+    members = [twins.judged(index, run.member(index)) for index in range(SIZE.members)]
+    number = xr.DataArray(range(1, SIZE.members + 1), dims="member", name="member")
+    varying = [name for name in members[0].data_vars if "year" in members[0][name].dims]
+    return xr.concat([m[varying] for m in members], number).merge(members[0].drop_vars(varying))
+
+
+def judged(yearly: xr.Dataset) -> list[dict]:
+    """Judge all candidates on one ensemble."""
+    region = permafrost_region(yearly, yearly["areacella"])
+    without = yearly[["null_gpp", "null_ra", "null_rh"]]
+    without = without.rename({name: name.removeprefix("null_") for name in without})
+    truth = moisture_effect(yearly, lasting=False)
+    return judge_all(yearly, response(yearly), response(without), truth, region, STRETCHES)
+
+
+def main(folder: Path) -> Path:
+    """Run all sets and write the table."""
+    rows, sets = [], []
+    for number, physics in enumerate(tqdm(draw(SETS), desc="drawn physics"), start=1):
+        yearly = ensemble(physics)
+        chosen = {
+            name: getattr(physics.soil if hasattr(physics.soil, name) else physics.carbon, name)
+            for name in RANGES
+        }
+        area = float(permafrost_region(yearly, yearly["areacella"]).sum()) / 1e12
+        sets.append({"set": number, **chosen, "permafrost": area})
+        rows += [{"set": number, **row} for row in judged(yearly)]
+    path = folder / "draws.csv"
+    pd.DataFrame(rows).to_csv(path, index=False, float_format="%.5g")
+    pd.DataFrame(sets).to_csv(folder / "draws-parameters.csv", index=False, float_format="%.5g")
+    return path
