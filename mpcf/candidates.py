@@ -54,7 +54,7 @@ def _lagged(m: xr.DataArray, _yearly: xr.Dataset) -> Terms:
 
 
 def _by_regime(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
-    frozen = yearly["permafrost"].bfill("year").fillna(0.0)
+    frozen = yearly["permafrost"].astype("float64").bfill("year").fillna(0.0)
     return {"moisture, permafrost": m * frozen, "moisture, none": m * (1.0 - frozen)}
 
 
