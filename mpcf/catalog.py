@@ -264,10 +264,8 @@ def _is_made_here(name: str) -> bool:
 def _thin(dataset: xr.Dataset) -> xr.Dataset:
     """Keep the first members, and rows and columns that are not closer than those of a quick run.
 
-    A cell that is kept stands for its neighbours: its area is that of the coarser grid.
+    A cell that is kept stands for its block of neighbours and has the area of all of them.
     """
-    from mpcf.checks import grid_cell_area
-
     members = dataset.isel(member=slice(0, QUICK_MEMBERS))
     step = {
         dim: max(round(apart / abs(float(members[dim].diff(dim).median()))), 1)
@@ -275,14 +273,13 @@ def _thin(dataset: xr.Dataset) -> xr.Dataset:
     }
     if max(step.values()) == 1:
         return members
-    # from the middle of the first block of rows and columns
-    thin = members.isel({dim: slice(n // 2, None, n) for dim, n in step.items()})
-    area = grid_cell_area(thin["lat"], thin["lon"]).astype("float32")
+    middle = {d: slice(n // 2, members.sizes[d] // n * n, n) for d, n in step.items()}
+    area = members["areacella"].coarsen(step, boundary="trim").sum()
+    thin = members.isel(middle)
+    area = thin["areacella"].copy(data=area.data.astype("float32"))
     note = f"a quick look: every {step['lat']}. row and {step['lon']}. column"
     notes = [*dataset.attrs.get("mpcf_notes", "").splitlines(), note]
-    return thin.assign(areacella=area.assign_attrs(members["areacella"].attrs)).assign_attrs(
-        mpcf_notes="\n".join(notes)
-    )
+    return thin.assign(areacella=area).assign_attrs(mpcf_notes="\n".join(notes))
 
 
 def is_synthetic(name: str, *, quick: bool = False) -> bool:

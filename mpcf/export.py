@@ -21,7 +21,6 @@ FILL = 1e36
 """Fill value of CESM's history files."""
 YEARS_PER_FILE = 100
 
-LAYOUTS = ("cesm", "cmip6")
 CASE = "b.mpcf.demo"
 LAND_UNITS = ("vegetated_or_bare_soil", "crop", "landice", "landice_multiple_elevation_classes")
 """The first of CLM's land units, in their order."""
@@ -67,8 +66,8 @@ def export(
     FileExistsError
         If something is in the folder already.
     """
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout '{layout}' is not one of {', '.join(LAYOUTS)}")
+    if layout not in ("cesm", "cmip6"):
+        raise ValueError(f"layout '{layout}' is neither 'cesm' nor 'cmip6'")
     folder = Path(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is not empty; name a new folder")

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from mpcf.checks import DataError
+from mpcf.checks import LEAST_DEPTH, DataError
 from mpcf.conventions.grids import Grid
 from mpcf.conventions.months import Months, time_axis
 from mpcf.conventions.soil import LIQUID_FORMULA, liquid_from_total
 from mpcf.variables import MONTHLY, Variable
-
-LEAST_DEPTH = 3.0
-"""m; soil layers have to reach it."""
 
 
 @dataclass
