@@ -124,9 +124,12 @@ def _own_attributes(monthly: xr.Dataset, title: str) -> dict[str, str]:
     return {"title": f"{monthly.attrs.get('title', 'Dataset')}, {title}", **attrs}
 
 
-def _to_360(dataset: xr.Dataset) -> xr.Dataset:
-    """Bring longitude to 0…360."""
-    return dataset.assign_coords(lon=dataset["lon"] % 360.0).sortby("lon")
+def _on_grid(dataset: xr.Dataset, monthly: xr.Dataset) -> xr.Dataset:
+    """Give maps their rows and columns, longitude from 0 to 360."""
+    lat = ("lat", monthly["lat"].values, {"standard_name": "latitude", "units": "degrees_north"})
+    lon = monthly["lon"].values % 360.0
+    attrs = {"standard_name": "longitude", "units": "degrees_east"}
+    return dataset.assign_coords(lat=lat, lon=("lon", lon, attrs)).sortby("lon")
 
 
 def _days(monthly: xr.Dataset) -> tuple[np.ndarray, dict[str, str]]:
@@ -147,7 +150,7 @@ def _days(monthly: xr.Dataset) -> tuple[np.ndarray, dict[str, str]]:
 def _write_cesm(monthly: xr.Dataset, folder: Path, years: int) -> None:
     days, calendar = _days(monthly)
     first = int(monthly.indexes["time"][0].year)
-    common = _to_360(_common_cesm(monthly))
+    common = _on_grid(_common_cesm(monthly), monthly)
     attrs = _own_attributes(monthly, "in the layout of CLM history files")
     attrs |= {f"ltype_{kind}": i for i, kind in enumerate(LAND_UNITS, 1)}
     steps = range(0, monthly.sizes["time"], 12 * years)
@@ -166,7 +169,7 @@ def _write_cesm(monthly: xr.Dataset, folder: Path, years: int) -> None:
                 )
                 data = xr.Dataset({name: values.drop_vars(list(values.coords))})
                 if "lat" in values.dims:
-                    data = _to_360(data.assign_coords(lat=monthly["lat"], lon=monthly["lon"]))
+                    data = _on_grid(data, monthly)
                     data = data.merge(common, combine_attrs="drop_conflicts")
                     data = data.merge(_levels(monthly, values.dims))
                 data["time"] = ("time", time, {"long_name": "time", "bounds": names[0], **calendar})
@@ -192,12 +195,15 @@ def _levels(monthly: xr.Dataset, dims: tuple[str, ...]) -> xr.Dataset:
 
 def _common_cesm(monthly: xr.Dataset) -> xr.Dataset:
     area, land = (monthly[n].load().astype("float64") for n in ("areacella", "sftlf"))
-    out = xr.Dataset(coords={"lat": monthly["lat"], "lon": monthly["lon"]})
-    out["area"] = (area / 1e6).drop_attrs()
-    out["area"].attrs = {"long_name": "grid cell areas", "units": "km^2"}
-    out["landfrac"] = (land / 100.0).where(land > 0).drop_attrs()
-    out["landfrac"].attrs = {"long_name": "land fraction"}  # CLM writes no units here
-    return out
+    fraction = (land / 100.0).where(land > 0)
+    dims = ("lat", "lon")
+    return xr.Dataset(
+        {
+            "area": (dims, area.values / 1e6, {"long_name": "grid cell areas", "units": "km^2"}),
+            # CLM writes no units here
+            "landfrac": (dims, fraction.values, {"long_name": "land fraction"}),
+        }
+    )
 
 
 def _cesm_variables(part: xr.Dataset) -> Iterator[tuple[str, str, xr.DataArray]]:
@@ -274,12 +280,11 @@ def _write_cmip6(monthly: xr.Dataset, folder: Path) -> None:
         place = "/".join(("CMIP6", *_CMIP6.values(), member, table, name, _GRID, "v20000101"))
         data = xr.Dataset({name: values.drop_vars(list(values.coords))})
         if "depth" in values.dims:
-            data = data.assign_coords(depth=monthly["depth"])
-            data["depth_bnds"] = monthly["depth_bnds"].load()
+            attrs_z = {"units": "m", "positive": "down", "axis": "Z", "bounds": "depth_bnds"}
+            data["depth"] = ("depth", monthly["depth"].values, attrs_z)
+            data["depth_bnds"] = (("depth", "bnds"), monthly["depth_bnds"].values)
         if "lat" in values.dims:
-            data = _to_360(data.assign_coords(lat=monthly["lat"], lon=monthly["lon"]))
-            for axis in ("lat", "lon"):
-                data[axis].attrs.pop("bounds", None)
+            data = _on_grid(data, monthly)
         if "time" in values.dims:
             data["time"] = middle
             data["time_bnds"] = (("time", "bnds"), days)

@@ -12,8 +12,9 @@ import xarray as xr
 
 from mpcf.checks import DataError
 
-DAY = timedelta(days=1)
-"""How far the bounds of an interval may lie from the edges of its month."""
+NEAR = timedelta(hours=6)
+"""How far the bounds of an interval may lie from the edges of its month: some models' first step
+is missing in them, but a wrong calendar is a day off after its first leap day."""
 
 _NAME_RANGE = re.compile(r"[._](\d{4})-?(\d{2})-(\d{4})-?(\d{2})\.nc")
 _NAME_MONTH = re.compile(r"\.(\d{4})-(\d{2})\.nc")
@@ -226,11 +227,11 @@ def _from_bounds(stamps: np.ndarray, edges: np.ndarray, what: str) -> np.ndarray
         month = _serial(start + (end - start) / 2) if start < end else None
         if (
             month is None
-            or abs(start - _edge(month, start)) > DAY
-            or abs(end - _edge(month + 1, start)) > DAY
+            or abs(start - _edge(month, start)) > NEAR
+            or abs(end - _edge(month + 1, start)) > NEAR
         ):
             raise DataError(f"{what} has an interval from {start} to {end}, which is no month")
-        if not start - DAY <= stamp <= end + DAY:
+        if start - stamp > NEAR or stamp - end > NEAR:
             raise DataError(
                 f"{what} has an interval from {start} to {end}, but its time is {stamp}"
             )
@@ -240,7 +241,7 @@ def _from_bounds(stamps: np.ndarray, edges: np.ndarray, what: str) -> np.ndarray
 
 def _from_stamps(stamps: np.ndarray, named: tuple[int, int] | None, where: str) -> np.ndarray:
     serial = np.array([_serial(stamp) for stamp in stamps])
-    at_edge = [abs(stamp - _edge(_serial(stamp), stamp)) < DAY for stamp in stamps]
+    at_edge = [abs(stamp - _edge(_serial(stamp), stamp)) < NEAR for stamp in stamps]
     if not any(at_edge):
         return serial
     if named is not None and all(at_edge):

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import struct
+import warnings
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -210,19 +211,21 @@ def open_piece(path: str, member: str, xarray_kwargs: Mapping | None = None) -> 
     """
     import intake_xarray
 
-    if is_remote(path) and _is_opendap(path):
+    if not is_remote(path):
+        check_whole(Path(path))
+        kwargs = {"engine": "netcdf4", **(xarray_kwargs or {})}
+        source = intake_xarray.NetCDFSource(path, xarray_kwargs=kwargs, path_as_pattern=False)
+    elif _is_opendap(path):
         source = intake_xarray.OpenDapSource(path, engine="pydap")
     else:
-        if is_remote(path):
-            _check_serves_parts(path)
-            place = f"{path}#mode=bytes"
-        else:
-            place = path
-            check_whole(Path(path))
-        kwargs = {"engine": "netcdf4", **(xarray_kwargs or {})}
-        source = intake_xarray.NetCDFSource(place, xarray_kwargs=kwargs, path_as_pattern=False)
+        _check_serves_parts(path)
+        # NetCDFSource would hand the library an open file, which can't read netCDF-4 from one
+        source = intake_xarray.OpenDapSource(f"{path}#mode=bytes", engine="netcdf4")
+    raw_only = {"decode_times": False, "decode_coords": False}
     try:
-        raw = source.reader.read(chunks=None, cache=False, decode_times=False, decode_coords=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="PyDAP was unable to determine")
+            raw = source.reader.read(chunks=None, cache=False, **raw_only)
     except FileNotFoundError:
         raise
     except Exception as error:  # the libraries below raise nearly everything
