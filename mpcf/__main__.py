@@ -154,12 +154,17 @@ def _check(options: argparse.Namespace) -> int:
         print(json.dumps({"source": options.source, "errors": faults, "checks": rows}, indent=1))
         return 1 if faults else 0
     for finding in findings:
-        lines = textwrap.wrap(finding.found, 76) or [""]
+        lines = _wrap(finding.found)
         print(f"{finding.status:<8}{finding.check:<11}{lines[0]}")
         for line in lines[1:]:
             print(f"{'':<19}{line}")
     print(f"{options.source}: " + (f"{faults} errors" if faults else "nothing wrong was found"))
     return 1 if faults else 0
+
+
+def _wrap(text: str) -> list[str]:
+    """Break a text into lines, but no path or address in two."""
+    return textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _export(options: argparse.Namespace) -> None:

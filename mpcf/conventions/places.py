@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import math
 import re
 import struct
 import warnings
@@ -329,28 +331,32 @@ def _classic_size(file) -> int | None:
         skip(number())
         lengths.append(number())
     attributes()
-    end, record_start, record_sizes = 0, None, []
+    places, records_at = [], []
     for _ in entries():
         skip(number())
         dims = [number() for _ in range(_least(number()))]
         attributes()
-        kind, _, begin = number(">i"), file.read(struct.calcsize(wide)), number(offset)
+        kind, stated, begin = number(">i"), number(), number(offset)
         shape = [lengths[d] if d < len(lengths) else _refuse() for d in dims]
         is_record = bool(shape) and shape[0] == 0
-        count = 1
-        for length in shape[1:] if is_record else shape:
-            count *= length
-        size = count * types[kind]
-        if is_record:
-            record_start = begin if record_start is None else min(begin, record_start)
-            record_sizes.append(size)
-        else:
-            end = max(end, begin + size)
-    if record_sizes and records and records != _UNSET:
-        step = (
-            record_sizes[0] if len(record_sizes) == 1 else sum(-(-n // 4) * 4 for n in record_sizes)
-        )
-        end = max(end, record_start + records * step)
+        size = types[kind] * math.prod(shape[1:] if is_record else shape)
+        # one record variable alone is not padded; a size that is too large for its field is left
+        if stated not in (size, -(-size // 4) * 4) and size < 2**31 - 4:
+            raise ValueError("a variable has not the size of its shape")
+        (records_at if is_record else places).append((begin, size))
+    header = file.tell()
+    places.sort()
+    for (begin, size), (following, _) in itertools.pairwise([(header, 0), *places]):
+        if begin + size > following:
+            raise ValueError("variables lie upon each other")
+    end = max((begin + size for begin, size in places), default=header)
+    if records_at and records and records != _UNSET:
+        alone = len(records_at) == 1
+        step = sum(size if alone else -(-size // 4) * 4 for _, size in records_at)
+        first = min(begin for begin, _ in records_at)
+        if first < header or first + records * step > 2**62:
+            raise ValueError("records lie upon the header")
+        end = max(end, first + records * step)
     return end
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from mpcf.conventions import cesm, esm, places
 from mpcf.export import export
+
 from .helpers import PHASES, make_ensemble
 
 

@@ -71,7 +71,7 @@ class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         part = self.headers.get("Range")
         if part is None or self.path.endswith("/"):
             return super().do_GET()
