@@ -140,7 +140,7 @@ def test_a_map_that_is_missing_is_told(stores, fault, message):
 
 def test_without_a_land_fraction_nothing_is_read(stores):
     del stores[1][next(p for p in stores[1] if "/sftlf/" in p)]
-    with pytest.raises(DataError, match="'sftlf' .* is missing on the grid"):
+    with pytest.raises(DataError, match=r"'sftlf' .* is missing on the grid"):
         read(stores)
 
 
@@ -185,7 +185,7 @@ def test_a_member_that_is_not_complete_is_left_out_or_refused_if_named(cmip6_fol
 
 
 def test_an_experiment_that_nobody_ran_is_answered(cmip6_folder):
-    with pytest.raises(DataError, match="no model .* esm-hist .*no such experiment"):
+    with pytest.raises(DataError, match=r"no model .* esm-hist .*no such experiment"):
         esm.open_runs(str(cmip6_folder / "catalog.json"), None, ["esm-hist"], [])
 
 
