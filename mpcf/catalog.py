@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from mpcf.conventions.fields import Piece
+
 CONVENTIONS = ("standard", "cesm", "cmip6", "record")
 PHASES = ("warming", "mitigation", "net-zero")
 
@@ -209,7 +211,7 @@ def _open_standard(name: str, quick: bool) -> xr.Dataset:
     return dataset
 
 
-def _open_raw(name: str, read: Callable[[], xr.Dataset]) -> xr.Dataset:
+def _open_raw(name: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except SourceUnavailable:
@@ -226,24 +228,50 @@ def _open_raw(name: str, read: Callable[[], xr.Dataset]) -> xr.Dataset:
 def _open_cesm(source: Source) -> xr.Dataset:
     from mpcf.conventions import cesm, places
 
+    place, kwargs = _cesm_place(source)
+    return cesm.read(places.open_members(place, cesm.is_wanted, kwargs))
+
+
+def _first_cesm(source: Source) -> Piece:
+    from mpcf.conventions import cesm, places
+
+    place, kwargs = _cesm_place(source)
+    member, paths = next(iter(places.member_files(place, cesm.is_wanted).items()))
+    return places.open_piece(paths[0], member, kwargs)
+
+
+def _cesm_place(source: Source) -> tuple[str, dict[str, str]]:
+    """Where a source's history files are, and how its entry says that they are opened."""
+    from mpcf.conventions.places import LAYOUT
+
     template = _TEMPLATE.match(_urlpath(source.name))
     variable = template and template["variable"]
     if variable and not os.environ.get(variable):
         raise SourceUnavailable(
             f"{variable} is not set. To use '{source.name}', set {variable} to the folder of its "
-            f"data ({places.LAYOUT}), to the address of an http listing of such a folder, or to a "
+            f"data ({LAYOUT}), to the address of an http listing of such a folder, or to a "
             "manifest (CSV: member, variable, url); and set the phases of "
             f"'{source.name}' in catalog.yml: the first and last year of {', '.join(PHASES)}"
         )
     reader = _intake_source(source.name).reader
-    place = reader.kwargs["args"][0].url
     kwargs = {key: value for key, value in reader.kwargs.items() if key == "engine"}
-    return cesm.read(places.open_members(place, cesm.is_wanted, kwargs))
+    return reader.kwargs["args"][0].url, kwargs
 
 
 def _open_cmip6(source: Source) -> xr.Dataset:
     from mpcf.conventions import cmip6, esm
 
+    return cmip6.read(*esm.open_runs(*_cmip6_runs(source)))
+
+
+def _first_cmip6(source: Source) -> Piece:
+    from mpcf.conventions import esm
+
+    return esm.open_one(*_cmip6_runs(source))
+
+
+def _cmip6_runs(source: Source) -> tuple[str, str | None, tuple[str, ...], tuple[str, ...]]:
+    """Address of a source's catalogue, and which runs of it are meant."""
     if not source.experiments:
         raise CatalogError(f"entry '{source.name}' needs 'experiments' in its metadata")
     place = _read_catalogue()[source.name]["args"]["obj"]
@@ -252,8 +280,13 @@ def _open_cmip6(source: Source) -> xr.Dataset:
     place = place.replace("{{ CATALOG_DIR }}", str(project_root()))
     if template := _TEMPLATE.match(place):
         place = os.environ.get(template["variable"] or "", "") + place[template.end() :]
-    runs = esm.open_runs(place, source.model, source.experiments, source.members)
-    return cmip6.read(*runs)
+    return place, source.model, source.experiments, source.members
+
+
+def _is_marked(piece: Piece) -> bool:
+    from mpcf.conventions.fields import own_attributes
+
+    return "mpcf_synthetic" in own_attributes([piece])
 
 
 def _is_made_here(name: str) -> bool:
@@ -299,8 +332,14 @@ def is_synthetic(name: str, *, quick: bool = False) -> bool:
     bool
         Whether its results must be marked as synthetic.
     """
-    if entry(name).is_synthetic:
+    source = entry(name)
+    if source.is_synthetic:
         return True
+    # of raw output one file tells, and opening all of them would take long
+    if source.convention == "cesm":
+        return _open_raw(name, lambda: _is_marked(_first_cesm(source)))
+    if source.convention == "cmip6":
+        return _open_raw(name, lambda: _is_marked(_first_cmip6(source)))
     return open_source(name, quick=quick).attrs["is_synthetic"] == "true"
 
 

@@ -72,6 +72,7 @@ def test_the_mark_of_synthetic_data_outlives_the_entry(book):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IRCC_DATA", str(book / "out"))
         assert catalog.is_synthetic("ircc")
+        assert catalog.open_source("ircc").attrs["is_synthetic"] == "true"
 
 
 def test_the_public_catalogue_can_be_overridden(book, monkeypatch):
@@ -81,6 +82,7 @@ def test_the_public_catalogue_can_be_overridden(book, monkeypatch):
         text = (book / "catalog.yml").read_text().replace("[esm-bell-1000PgC]", "[demo]")
         (book / "catalog.yml").write_text(text)
         assert_same(catalog.open_source("cmip6"), make_ensemble())
+        assert catalog.is_synthetic("cmip6")
 
 
 @pytest.mark.parametrize("layout", ["cesm", "cmip6"])

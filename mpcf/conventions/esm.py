@@ -65,6 +65,29 @@ def open_runs(
     return opened, [_open(_absolute(path, place), "fx", is_zarr) for path in first[column]]
 
 
+def open_one(
+    place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
+) -> Piece:
+    """
+    Open one store of the runs that `open_runs` would open, for a look at its attributes.
+
+    Parameters
+    ----------
+    place, model, experiments, members
+        See `open_runs`.
+
+    Returns
+    -------
+    Piece
+        The open store.
+    """
+    table, column, is_zarr = _table(place)
+    chosen, complete = _choose(table, model, experiments, members)
+    member, grid = next(iter(complete.items()))
+    rows = _rows(table[table["source_id"] == chosen], grid, experiments, member)
+    return _open(_absolute(rows[column].iloc[0], place), member, is_zarr)
+
+
 def _table(place: str) -> tuple[pd.DataFrame, str, bool]:
     """Read a catalogue: its rows, the column of the paths, and whether they are Zarr."""
     import intake_esm

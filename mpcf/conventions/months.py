@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -91,14 +92,19 @@ def read_months(raw: xr.Dataset, where: str) -> Months:
     time = raw["time"]
     calendar = str(time.attrs.get("calendar", "standard")).lower()
     named = name_months(where)
-    stamps = _dates(time.values, time.attrs.get("units"), calendar, f"time of {where}")
+    units = _units(time.attrs.get("units"), calendar, f"time of {where}")
+    values = _numbers(time.values, f"time of {where}")
     bounds = _bounds(raw)
     if bounds is None:
-        serial = _from_stamps(stamps, named, where)
+        serial = _from_stamps(_dates(values, units, calendar, f"time of {where}"), named, where)
     else:
-        units = bounds.attrs.get("units", time.attrs.get("units"))
-        edges = _dates(bounds.values, units, calendar, f"{bounds.name} of {where}")
-        serial = _from_bounds(stamps, edges, f"{bounds.name} of {where}")
+        what = f"{bounds.name} of {where}"
+        own_units = _units(bounds.attrs.get("units", units), calendar, what)
+        edges = _numbers(bounds.values, what)
+        try:
+            serial = _between(values.tobytes(), units, edges.tobytes(), own_units, calendar)
+        except DataError as error:
+            raise DataError(f"{bounds.name} and time of {where}: {error}") from None
     step = np.diff(serial)
     if (step != 1).any():
         at = int(np.argmax(step != 1))
@@ -189,18 +195,26 @@ def _bounds(raw: xr.Dataset) -> xr.DataArray | None:
     return None
 
 
-def _dates(values: np.ndarray, units: object, calendar: str, what: str) -> np.ndarray:
-    """Decode numbers to dates; whatever is wrong with them is said in one sentence."""
-    import cftime
-
+def _numbers(values: np.ndarray, what: str) -> np.ndarray:
     if values.dtype.kind not in "fiu" or not np.isfinite(values.astype(float)).all():
         raise DataError(f"{what} has missing values or no numbers; repair or replace the file")
+    return values.astype(float)
+
+
+def _units(units: object, calendar: str, what: str) -> str:
     if not isinstance(units, str):
         raise DataError(f"{what} has no units such as 'days since 2000-01-01'")
     if calendar == "none" or " since " not in units:
         raise DataError(f"{what} has units '{units}' and calendar '{calendar}'; they give no dates")
+    return units
+
+
+def _dates(values: np.ndarray, units: str, calendar: str, what: str) -> np.ndarray:
+    """Decode numbers to dates; whatever is wrong with them is said in one sentence."""
+    import cftime
+
     try:
-        dates = np.asarray(cftime.num2date(values.astype(float), units, calendar))
+        dates = np.asarray(cftime.num2date(values, units, calendar))
         years = [int(date.year) for date in dates.ravel()]
     except (ValueError, OverflowError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise DataError(
@@ -221,7 +235,13 @@ def _serial(date: object) -> int:
     return date.year * 12 + date.month - 1
 
 
-def _from_bounds(stamps: np.ndarray, edges: np.ndarray, what: str) -> np.ndarray:
+@lru_cache(maxsize=64)
+def _between(
+    time: bytes, units: str, bounds: bytes, bounds_units: str, calendar: str
+) -> np.ndarray:
+    """Months by their bounds. Files of an ensemble share their times: each is decoded once."""
+    stamps = _dates(np.frombuffer(time), units, calendar, "time")
+    edges = _dates(np.frombuffer(bounds).reshape(-1, 2), bounds_units, calendar, "the interval")
     serial = []
     for stamp, (start, end) in zip(stamps, edges, strict=True):
         month = _serial(start + (end - start) / 2) if start < end else None
@@ -230,11 +250,9 @@ def _from_bounds(stamps: np.ndarray, edges: np.ndarray, what: str) -> np.ndarray
             or abs(start - _edge(month, start)) > NEAR
             or abs(end - _edge(month + 1, start)) > NEAR
         ):
-            raise DataError(f"{what} has an interval from {start} to {end}, which is no month")
+            raise DataError(f"the interval from {start} to {end} is no month")
         if start - stamp > NEAR or stamp - end > NEAR:
-            raise DataError(
-                f"{what} has an interval from {start} to {end}, but its time is {stamp}"
-            )
+            raise DataError(f"the interval from {start} to {end} has the time {stamp}")
         serial.append(month)
     return np.array(serial)
 

@@ -19,8 +19,8 @@ from mpcf.conventions.fields import Piece
 
 LAYOUT = "a folder per member, in it CESM history files CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc"
 
-MOST_FOLDERS = 10_000
-"""A listing with more folders leads in circles."""
+MOST_LINKS = 1_000_000
+"""A listing with more links leads in circles."""
 
 _SECONDS = (10, 60)
 _MANIFEST = ("member", "variable", "url")
@@ -85,10 +85,14 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
         found = _listing(place.rstrip("/") + "/", is_wanted)
     else:
         found = _folder(Path(place).expanduser(), is_wanted)
-    members = {name: sorted(files) for name, files in found.items() if files}
-    if not members:
+    if not found:
         raise DataError(f"{place} holds no history files; expected is {LAYOUT}")
-    return {name: members[name] for name in sorted(members, key=_natural)}
+    if empty := [name for name, files in found.items() if not files]:
+        raise DataError(
+            f"'{empty[0]}' in {place} holds no history files that the book can use; complete it, "
+            "or move it elsewhere if it is no member"
+        )
+    return {name: sorted(found[name]) for name in sorted(found, key=_natural)}
 
 
 def _natural(name: str) -> list:
@@ -135,16 +139,17 @@ def _listing(root: str, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
             if not url.startswith(root) or url in seen or "/../" in unquote(url):
                 continue
             seen.add(url)
+            if len(seen) > MOST_LINKS:
+                raise DataError(f"the listing {root} has more than {MOST_LINKS} links")
+            member, slash, _ = unquote(url[len(root) :]).partition("/")
+            if slash:
+                files.setdefault(member, [])
             if url.endswith("/"):
                 todo.append(url)
-                if len(seen) > MOST_FOLDERS and len(todo) > MOST_FOLDERS:
-                    raise DataError(f"the listing {root} has more than {MOST_FOLDERS} folders")
-                continue
-            member, slash, _ = unquote(url[len(root) :]).partition("/")
-            if url.endswith(".nc") and not slash:
+            elif url.endswith(".nc") and not slash:
                 raise DataError(f"{url} lies outside a member's folder; expected is {LAYOUT}")
-            if is_wanted(unquote(url)):
-                files.setdefault(member, []).append(url)
+            elif is_wanted(unquote(url)):
+                files[member].append(url)
     return files
 
 

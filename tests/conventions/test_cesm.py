@@ -357,7 +357,7 @@ REFUSED = {
     ),
     "other calendar": (
         lambda f: change(f, "GPP", other_calendar, ["002"]),
-        "time_bounds of .*GPP.* which is no month",
+        "time_bounds and time of .*GPP.* is no month",
     ),
     "unknown unit": (
         lambda f: change(f, "GPP", on("GPP", lambda v: v, units="umol m-2 s-1"), ["002"]),

@@ -99,7 +99,7 @@ FAULTS = {
     "out of order": (a_file().isel(time=[1, 0]), "from 2000-02 to 2000-01"),
     "no time": (xr.Dataset({"GPP": ("x", [1.0])}), "no dimension 'time'"),
     "empty": (a_file().isel(time=[]), "no dimension 'time' with values"),
-    "stamps elsewhere": (changed(time=lambda t: t + 40), "but its time is"),
+    "stamps elsewhere": (changed(time=lambda t: t + 40), "has the time"),
     "bounds reversed": (changed(time_bounds=lambda b: b[:, ::-1]), "is no month"),
     "bounds of zero length": (changed(time_bounds=lambda b: b[:, [0, 0]]), "is no month"),
     "bounds of a season": (
@@ -107,7 +107,7 @@ FAULTS = {
     ),
     "fill value": (changed(time_bounds=lambda b: put(b, (3, 1), np.nan)), "missing values"),
     "fill value in time": (changed(time=lambda t: put(t, 3, np.inf)), "missing values"),
-    "1e36": (changed(time=lambda t: put(t, 3, 1e36)), "time of x"),
+    "1e36": (changed(time=lambda t: put(t, 3, 1e36)), "time of x: time can't be decoded"),
     "no units": (without(a_file(), "units"), "has no units"),
     "unknown calendar": (a_file(), "can't be decoded"),
     "wrong calendar": (a_file(first=24000, count=120), "is no month"),

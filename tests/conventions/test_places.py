@@ -65,10 +65,10 @@ def test_a_server_of_whole_files_only_says_what_to_do(cesm_folder):
 
 
 def test_a_listing_is_followed_downwards_only(tmp_path):
-    for name in ("data/001/lnd/hist", "data/002", "secret"):
+    for name in ("data/001/lnd/hist", "secret"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "data/001/lnd/hist/CASE.clm2.h0.GPP.200001-200012.nc").touch()
-    (tmp_path / "data/002/CASE.clm2.h1.GPP.200001-200012.nc").touch()
+    (tmp_path / "data/001/lnd/hist/CASE.clm2.h1.GPP.200001-200012.nc").touch()
     (tmp_path / "secret/CASE.clm2.h0.GPP.200001-200012.nc").touch()
     page = (
         '<a href="../../secret/">x</a><a href="http://example.invalid/">y</a><a href="lnd/">z</a>'
@@ -91,6 +91,18 @@ def test_files_outside_a_members_folder_are_refused(tmp_path):
     (tmp_path / "CASE.clm2.h0.GPP.200001-200012.nc").touch()
     with pytest.raises(DataError, match="outside a member's folder; expected is"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("is_served", [False, True])
+def test_a_member_without_files_is_not_passed_over(tmp_path, is_served):
+    for name in ("001", "002"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "001" / "CASE.clm2.h0.2000-01.nc").touch()
+    with (
+        http_server(tmp_path) as address,
+        pytest.raises(DataError, match=r"'002' in .* holds no history files"),
+    ):
+        places.member_files(address if is_served else str(tmp_path), cesm.is_wanted)
 
 
 @pytest.mark.parametrize(
