@@ -73,7 +73,13 @@ def open_one(
 
     Parameters
     ----------
-    place, model, experiments, members
+    place : str
+        Path or address of the catalogue (json).
+    model : str or None
+        See `open_runs`.
+    experiments : sequence of str
+        See `open_runs`.
+    members : sequence of str
         See `open_runs`.
 
     Returns
