@@ -299,9 +299,11 @@ def _thin(dataset: xr.Dataset) -> xr.Dataset:
 
     A cell that is kept stands for its block of neighbours and has the area of all of them.
     """
+    import numpy as np
+
     members = dataset.isel(member=slice(0, QUICK_MEMBERS))
     step = {
-        dim: max(round(apart / abs(float(members[dim].diff(dim).median()))), 1)
+        dim: max(round(apart / abs(float(np.median(np.diff(members[dim].values))))), 1)
         for dim, apart in (("lat", QUICK_ROW), ("lon", QUICK_COLUMN))
     }
     if max(step.values()) == 1:
