@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from mpcf import build, catalog, chapters, site
+
+LAYOUTS = ("cesm", "cmip6")  # of raw model output that can be written
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        return options.command(options) or 0
     except chapters.ChapterFailed as error:
         print(error.traceback, file=sys.stderr)
         return _fail(error)
@@ -36,12 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         catalog.CatalogError,
         catalog.SourceUnavailable,
         site.SiteError,
+        FileExistsError,
         FileNotFoundError,
         LookupError,
         ValueError,
     ) as error:
         return _fail(error)
-    return 0
 
 
 def _fail(error: Exception) -> int:
@@ -79,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         "site", _site, "the site, from chapters that are up to date", size, source, settings
     )
     page.add_argument("--check", action="store_true", help="only check the pages that are there")
+    check = command("check", _check, "a source: every check, and what it found", size)
+    check.add_argument("source", help="entry of the catalogue")
+    check.add_argument("--json", action="store_true", help="for programs")
+    exported = command("export", _export, "the demonstration ensemble as raw model output", size)
+    exported.add_argument("--layout", required=True, choices=LAYOUTS, help="whose")
+    exported.add_argument("folder", type=Path, help="a new folder")
     command("sources", _sources, "what the catalogue holds")
     command("golden", _golden, "keep the quick run's numbers as the test's (an intended change)")
     return parser
@@ -127,6 +138,46 @@ def _site(options: argparse.Namespace) -> None:
     elif problems := site.check(folder, site.pages(build.project_root() / "_toc.yml")):
         raise site.SiteError(f"faults in {folder}:\n  " + "\n  ".join(problems))
     _say("site, checked", folder / "index.html")
+
+
+def _check(options: argparse.Namespace) -> int:
+    from mpcf import checks
+
+    catalog.entry(options.source)
+    try:
+        findings = checks.examine(catalog.open_source(options.source, quick=options.quick))
+    except (catalog.SourceUnavailable, checks.DataError) as error:
+        findings = [checks.Finding("reading", "error", str(error))]
+    faults = sum(finding.status == "error" for finding in findings)
+    if options.json:
+        rows = [dataclasses.asdict(finding) for finding in findings]
+        print(json.dumps({"source": options.source, "errors": faults, "checks": rows}, indent=1))
+        return 1 if faults else 0
+    for finding in findings:
+        lines = _wrap(finding.found)
+        print(f"{finding.status:<8}{finding.check:<11}{lines[0]}")
+        for line in lines[1:]:
+            print(f"{'':<19}{line}")
+    print(f"{options.source}: " + (f"{faults} errors" if faults else "nothing wrong was found"))
+    return 1 if faults else 0
+
+
+def _wrap(text: str) -> list[str]:
+    """Break a text into lines, but no path or address in two."""
+    return textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _export(options: argparse.Namespace) -> None:
+    from mpcf.export import export
+
+    run = chapters.Run(quick=options.quick)
+    with build.lock(run.folder):
+        chapters.simulate(run)
+        monthly = catalog.open_source(run.source, quick=run.quick)
+        phases = catalog.entry(run.source).phases
+        export(monthly, options.folder, options.layout, phases)
+    _say("exported data", options.folder)
+    _say("its entry for catalog.yml", options.folder / "catalog-entry.yml")
 
 
 def _sources(options: argparse.Namespace) -> None:

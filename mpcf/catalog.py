@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from mpcf.conventions.fields import Piece
+
+CONVENTIONS = ("standard", "cesm", "cmip6", "record")
 PHASES = ("warming", "mitigation", "net-zero")
 
-DRIVERS = ("zarr", "netcdf", "opendap", "csv")
+ESM_DRIVER = "intake_esm.core.esm_datastore"
+DRIVERS = ("zarr", "netcdf", "opendap", "csv", ESM_DRIVER)
 
-CESM_LAYOUT = "a folder per member, in it CESM history files CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc"
+QUICK_MEMBERS, QUICK_ROW, QUICK_COLUMN = 4, 8.0, 10.0
+"""Members, and degrees between rows and columns, that a quick look at a source keeps."""
 
 _BUILD, _RECORDS = "{{ BUILD }}/", "{{ RECORDS }}/"
 _TEMPLATE = re.compile(
@@ -66,7 +72,8 @@ class Source:
     description : str
         What the data are, in a sentence.
     convention : str
-        ``"standard"``, ``"cesm"`` or ``"record"``: how the stored data are named and counted.
+        ``"standard"``, ``"cesm"``, ``"cmip6"`` or ``"record"``: how the stored data are named and
+        counted.
     phases : dict of str to (int, int)
         First and last year of each phase, both inclusive; empty where they are not set.
     citation, licence : str
@@ -77,6 +84,12 @@ class Source:
         Folder of the twins, from which moisture's true effect is known.
     url, sha256, quirks : str
         Of a record: its public address, the checksum of its file, what a reader must know.
+    model : str or None
+        Of CMIP6: its ``source_id``; None takes the first that has what the book needs.
+    experiments, members : tuple of str
+        Of CMIP6: its experiments in their order in time; its members, all if there are none.
+    catalogue : str
+        Of CMIP6: the environment variable, as a template, that names another catalogue.
     """
 
     name: str
@@ -90,6 +103,10 @@ class Source:
     url: str = ""
     sha256: str = ""
     quirks: str = ""
+    model: str | None = None
+    experiments: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    catalogue: str = ""
 
 
 def sources() -> list[str]:
@@ -136,14 +153,16 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
     name : str
         Entry of the catalogue, such as ``"demo"``.
     quick : bool, optional
-        Whether the small demonstration ensemble is meant.
+        For a first look. Of data that this book makes, the small ensemble; of any other source
+        its first four members, on rows and columns thinned to no finer than 8° by 10°.
 
     Returns
     -------
     Dataset
         Dims ``member, time, depth, lat, lon``, dask-backed. Its attributes ``mpcf_source`` and
         ``is_synthetic`` (``"true"`` or ``"false"``) say what it is. It is synthetic if the entry
-        or the stored attribute ``mpcf_synthetic`` says so.
+        or the stored attribute ``mpcf_synthetic`` says so. What a reader had to decide stands in
+        ``mpcf_notes``, a line each.
 
     Raises
     ------
@@ -151,14 +170,33 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
         If the catalogue has no such source.
     SourceUnavailable
         If the data are not there or can't be read; the message says what to do.
+    mpcf.checks.DataError
+        If raw model output can't be read in one right way; the message names the file, the
+        variable and the member.
     """
     source = entry(name)
-    if source.convention == "record":
-        raise UnknownSource(f"'{name}' is a record, no monthly source: use open_record('{name}')")
-    if source.convention == "cesm":
-        raise SourceUnavailable(_why_no_cesm(source))
-    if quick and not _urlpath(name).startswith(_BUILD):
-        raise ValueError(f"'{name}' has no quick version: only data made by this book do")
+    match source.convention:
+        case "record":
+            raise UnknownSource(
+                f"'{name}' is a record, no monthly source: use open_record('{name}')"
+            )
+        case "standard":
+            dataset = _open_standard(name, quick)
+        case "cesm":
+            dataset = _open_raw(name, lambda: _open_cesm(source))
+        case "cmip6":
+            dataset = _open_raw(name, lambda: _open_cmip6(source))
+        case other:
+            raise CatalogError(
+                f"entry '{name}' has the convention '{other}'; known are {', '.join(CONVENTIONS)}"
+            )
+    if quick and not _is_made_here(name):
+        dataset = _thin(dataset)
+    synthetic = source.is_synthetic or dataset.attrs.get("mpcf_synthetic") == "true"
+    return dataset.assign_attrs(mpcf_source=name, is_synthetic=str(synthetic).lower())
+
+
+def _open_standard(name: str, quick: bool) -> xr.Dataset:
     import xarray as xr
 
     # time is always cftime, also where it would fit numpy's datetime64
@@ -170,8 +208,115 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
         raise SourceUnavailable(_why_missing(name, quick, error)) from error
     except (OSError, ValueError, KeyError) as error:
         raise SourceUnavailable(f"the data of '{name}' can't be read: {error}") from error
-    synthetic = source.is_synthetic or dataset.attrs.get("mpcf_synthetic") == "true"
-    return dataset.assign_attrs(mpcf_source=name, is_synthetic=str(synthetic).lower())
+    return dataset
+
+
+def _open_raw(name: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except SourceUnavailable:
+        raise
+    except FileNotFoundError as error:
+        raise SourceUnavailable(
+            f"the data of '{name}' are not there: {error}; correct its place in catalog.yml, or "
+            "the environment variable that names it"
+        ) from error
+    except OSError as error:
+        raise SourceUnavailable(f"the data of '{name}' can't be read: {error}") from error
+
+
+def _open_cesm(source: Source) -> xr.Dataset:
+    from mpcf.conventions import cesm, places
+
+    place, kwargs = _cesm_place(source)
+    return cesm.read(places.open_members(place, cesm.is_wanted, kwargs))
+
+
+def _first_cesm(source: Source) -> Piece:
+    from mpcf.conventions import cesm, places
+
+    place, kwargs = _cesm_place(source)
+    member, paths = next(iter(places.member_files(place, cesm.is_wanted).items()))
+    return places.open_piece(paths[0], member, kwargs)
+
+
+def _cesm_place(source: Source) -> tuple[str, dict[str, str]]:
+    """Where a source's history files are, and how its entry says that they are opened."""
+    from mpcf.conventions.places import LAYOUT
+
+    template = _TEMPLATE.match(_urlpath(source.name))
+    variable = template and template["variable"]
+    if variable and not os.environ.get(variable):
+        raise SourceUnavailable(
+            f"{variable} is not set. To use '{source.name}', set {variable} to the folder of its "
+            f"data ({LAYOUT}), to the address of an http listing of such a folder, or to a "
+            "manifest (CSV: member, variable, url); and set the phases of "
+            f"'{source.name}' in catalog.yml: the first and last year of {', '.join(PHASES)}"
+        )
+    reader = _intake_source(source.name).reader
+    kwargs = {key: value for key, value in reader.kwargs.items() if key == "engine"}
+    return reader.kwargs["args"][0].url, kwargs
+
+
+def _open_cmip6(source: Source) -> xr.Dataset:
+    from mpcf.conventions import cmip6, esm
+
+    return cmip6.read(*esm.open_runs(*_cmip6_runs(source)))
+
+
+def _first_cmip6(source: Source) -> Piece:
+    from mpcf.conventions import esm
+
+    return esm.open_one(*_cmip6_runs(source))
+
+
+def _cmip6_runs(source: Source) -> tuple[str, str | None, tuple[str, ...], tuple[str, ...]]:
+    """Address of a source's catalogue, and which runs of it are meant."""
+    if not source.experiments:
+        raise CatalogError(f"entry '{source.name}' needs 'experiments' in its metadata")
+    place = _read_catalogue()[source.name]["args"]["obj"]
+    if template := _TEMPLATE.fullmatch(source.catalogue):
+        place = os.environ.get(template["variable"] or "") or place
+    place = place.replace("{{ CATALOG_DIR }}", str(project_root()))
+    if template := _TEMPLATE.match(place):
+        place = os.environ.get(template["variable"] or "", "") + place[template.end() :]
+    return place, source.model, source.experiments, source.members
+
+
+def _is_marked(piece: Piece) -> bool:
+    from mpcf.conventions.fields import own_attributes
+
+    return "mpcf_synthetic" in own_attributes([piece])
+
+
+def _is_made_here(name: str) -> bool:
+    arguments = _read_catalogue()[name]["args"]
+    return arguments.get("urlpath", "").startswith(_BUILD)
+
+
+def _thin(dataset: xr.Dataset) -> xr.Dataset:
+    """Keep the first members, and rows and columns that are not closer than those of a quick run.
+
+    A cell that is kept stands for its block of neighbours and has the area of all of them.
+    """
+    import numpy as np
+
+    members = dataset.isel(member=slice(0, QUICK_MEMBERS))
+    step = {
+        dim: max(round(apart / abs(float(np.median(np.diff(members[dim].values))))), 1)
+        for dim, apart in (("lat", QUICK_ROW), ("lon", QUICK_COLUMN))
+    }
+    if max(step.values()) == 1:
+        return members
+    middle = {d: slice(n // 2, members.sizes[d] // n * n, n) for d, n in step.items()}
+    thin = members.isel(middle)
+    whole = members["areacella"].transpose("lat", "lon").values
+    rows, columns = (thin.sizes[d] * n for d, n in step.items())
+    blocks = whole[:rows, :columns].reshape(thin.sizes["lat"], step["lat"], -1, step["lon"])
+    area = thin["areacella"].transpose("lat", "lon").copy(data=blocks.sum(axis=(1, 3)))
+    note = f"a quick look: every {step['lat']}. row and {step['lon']}. column"
+    notes = [*dataset.attrs.get("mpcf_notes", "").splitlines(), note]
+    return thin.assign(areacella=area).assign_attrs(mpcf_notes="\n".join(notes))
 
 
 def is_synthetic(name: str, *, quick: bool = False) -> bool:
@@ -191,8 +336,14 @@ def is_synthetic(name: str, *, quick: bool = False) -> bool:
     bool
         Whether its results must be marked as synthetic.
     """
-    if entry(name).is_synthetic:
+    source = entry(name)
+    if source.is_synthetic:
         return True
+    # of raw output one file tells, and opening all of them would take long
+    if source.convention == "cesm":
+        return _open_raw(name, lambda: _is_marked(_first_cesm(source)))
+    if source.convention == "cmip6":
+        return _open_raw(name, lambda: _is_marked(_first_cmip6(source)))
     return open_source(name, quick=quick).attrs["is_synthetic"] == "true"
 
 
@@ -281,8 +432,9 @@ def _check(where: str, raw: Any) -> None:
         raise CatalogError(
             f"{where} has driver {raw.get('driver')!r}; allowed are {', '.join(DRIVERS)}"
         )
-    if not isinstance(raw["args"].get("urlpath"), str):
-        raise CatalogError(f"{where} needs one 'urlpath'")
+    place = "obj" if raw["driver"] == ESM_DRIVER else "urlpath"
+    if not isinstance(raw["args"].get(place), str):
+        raise CatalogError(f"{where} needs one '{place}'")
     for text in _texts(raw):
         template = _TEMPLATE.match(text)
         rest = text[template.end() :] if template else text
@@ -291,7 +443,7 @@ def _check(where: str, raw: Any) -> None:
                 f"{where} holds the template {text!r}; a text may only begin with {{{{ BUILD }}}}, "
                 "{{ RECORDS }}, {{ CATALOG_DIR }} or {{ env(NAME) }}"
             )
-    for text in _texts(raw["args"]):
+    for text in _texts(raw["args"]) + _texts((raw.get("metadata") or {}).get("catalogue")):
         if ".." in re.split(r"[/\\]", text):
             raise CatalogError(f"{where} leads upwards by '..': {text!r}; give the path itself")
 
@@ -307,6 +459,11 @@ def _texts(node: Any) -> list[str]:
 def _parse(name: str, raw: dict) -> Source:
     meta = dict(raw.get("metadata") or {})
     phases = _phases(name, meta.pop("phases", None) or {})
+    for key in ("experiments", "members"):
+        names = meta.pop(key, None) or []
+        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+            raise CatalogError(f"'{key}' of entry '{name}' must be a list of names")
+        meta[key] = tuple(names)
     try:
         return Source(name=name, description=raw["description"], phases=phases, **meta)
     except (KeyError, TypeError) as error:
@@ -361,24 +518,10 @@ def _intake_source(name: str, *, quick: bool = False) -> Any:
 
 def _why_missing(name: str, quick: bool, error: FileNotFoundError) -> str:
     reason = f"the data of '{name}' are not there ({error})"
-    if _urlpath(name).startswith(_BUILD):
+    if _is_made_here(name):
         command = "python -m mpcf simulate" + (" --quick" if quick else "")
         return f"{reason}; make them with: {command} (make book does it too)"
     return f"{reason}; correct its urlpath in catalog.yml"
-
-
-def _why_no_cesm(source: Source) -> str:
-    variable = _TEMPLATE.match(_urlpath(source.name))["variable"]
-    if not os.environ.get(variable):
-        return (
-            f"{variable} is not set. To use '{source.name}', set {variable} to the folder of its "
-            f"data ({CESM_LAYOUT}), and set the phases of '{source.name}' in catalog.yml: the "
-            f"first and last year of {', '.join(PHASES)}"
-        )
-    return (
-        f"{variable} is set to {os.environ[variable]}, but this version of mpcf can't read CESM "
-        f"history files yet; it reads sources of convention 'standard', such as 'demo'"
-    )
 
 
 def _check_copy(path: Path, source: Source) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -23,9 +26,29 @@ PLAUSIBLE = {
     "snd": (-1e-9, 100.0),
     "mrsll": (-1e-6, 1e4),
     "mrsfl": (-1e-6, 1e4),
+    "cSoil": (-1e-6, 1e4),
+    "co2": (100.0, 1e4),
+    "warming": (-5.0, 30.0),
     "sftlf": (-1e-6, 100.001),
+    "sftgif": (-1e-6, 100.001),
 }
 """Monthly means outside these bounds have a wrong unit, a wrong sign or fill values."""
+
+PLAUSIBLE_MEAN = {
+    "tas": (220.0, 310.0),
+    "tsl": (220.0, 310.0),
+    "pr": (1e-6, 3e-4),
+    "gpp": (1e-10, 1e-6),
+    "ra": (1e-10, 1e-6),
+    "rh": (1e-10, 1e-6),
+    "snd": (1e-3, 20.0),
+    "mrsll": (1.0, 3000.0),
+    "mrsfl": (0.05, 3000.0),
+}
+"""Means over land north of 45° N and a year outside these have a unit wrong by 1000 or so."""
+
+LEAST_DEPTH = 3.0
+"""m; soil layers have to reach it."""
 
 
 class DataError(ValueError):
@@ -58,13 +81,66 @@ def grid_cell_area(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
 
 
 def _bounds(centres: xr.DataArray) -> np.ndarray:
+    """Edges halfway between the centres; the outer cells reach as far out as in."""
     values = centres.values.astype(float)
-    half = abs(values[1] - values[0]) / 2
-    return np.column_stack([values - half, values + half])
+    edges = (values[:-1] + values[1:]) / 2
+    outer = [2 * values[0] - edges[0]], [2 * values[-1] - edges[-1]]
+    edges = np.concatenate([outer[0], edges, outer[1]])
+    return np.sort(np.column_stack([edges[:-1], edges[1:]]), axis=1)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes
+    ----------
+    check : str
+        Name of the check.
+    status : str
+        ``"ok"``, ``"error"``, ``"note"`` (a reader had to decide something) or ``"skipped"``
+        (an error above leaves nothing to check).
+    found : str
+        What was found, in a sentence.
+    """
+
+    check: str
+    status: str
+    found: str
+
+
+def examine(monthly: xr.Dataset) -> list[Finding]:
+    """Run every check of a standard monthly dataset, whatever the others find.
+
+    Values are read of the first, the middle and the last year.
+
+    Parameters
+    ----------
+    monthly : Dataset
+        What `mpcf.catalog.open_source` gave.
+
+    Returns
+    -------
+    list of Finding
+        One for each check, then one for each note of the reader.
+    """
+    findings: list[Finding] = []
+    for name, check in CHECKS.items():
+        try:
+            findings.append(Finding(name, "ok", check(monthly)))
+        except DataError as error:
+            findings.append(Finding(name, "error", str(error)))
+        except Exception as error:
+            if not any(finding.status == "error" for finding in findings):
+                raise
+            text = f"not possible after the errors above ({type(error).__name__})"
+            findings.append(Finding(name, "skipped", text))
+    notes = monthly.attrs.get("mpcf_notes", "").splitlines()
+    return findings + [Finding("note", "note", note) for note in notes]
 
 
 def check_monthly(monthly: xr.Dataset) -> list[str]:
-    """Check a standard monthly dataset; the first month and year of it are read.
+    """Check a standard monthly dataset; its first, middle and last year are read.
 
     Parameters
     ----------
@@ -74,21 +150,15 @@ def check_monthly(monthly: xr.Dataset) -> list[str]:
     Returns
     -------
     list of str
-        What was checked and found, one line each.
+        What was checked and found, one line each; at the end what its reader had to decide.
 
     Raises
     ------
     DataError
         If something does not hold; the message names the variable, what was found and what to do.
     """
-    return [
-        _variables(monthly),
-        _units(monthly),
-        _time(monthly),
-        _area(monthly),
-        _values(monthly),
-        _members(monthly),
-    ]
+    found = [check(monthly) for check in CHECKS.values()]
+    return found + [f"note: {n}" for n in monthly.attrs.get("mpcf_notes", "").splitlines()]
 
 
 def _variables(monthly: xr.Dataset) -> str:
@@ -115,7 +185,11 @@ def _units(monthly: xr.Dataset) -> str:
 
 
 def _time(monthly: xr.Dataset) -> str:
+    if "time_bnds" not in monthly or monthly["time_bnds"].dims != ("time", "bnds"):
+        raise DataError("'time_bnds' (time, bnds) is missing: months can't be weighted by length")
     index = monthly.indexes["time"]
+    if not isinstance(index, xr.CFTimeIndex) or not index.size:
+        raise DataError("'time' is not decoded to dates of a calendar; look at its units")
     serial = np.asarray(index.year) * 12 + np.asarray(index.month)
     wrong = np.flatnonzero(np.diff(serial) != 1)
     if wrong.size:
@@ -128,7 +202,47 @@ def _time(monthly: xr.Dataset) -> str:
             f"time runs from {index[0].year}-{index[0].month:02d} to {index[-1].year}-"
             f"{index[-1].month:02d}; give whole years, January to December"
         )
-    return f"{len(index)} months follow each other, {index[0].year} to {index[-1].year}"
+    for stamp, (start, end) in zip(index, monthly["time_bnds"].values, strict=True):
+        if not (start < stamp < end and (start.month, start.day, end.day) == (stamp.month, 1, 1)):
+            raise DataError(
+                f"the month stamped {stamp} has the bounds {start} and {end}; 'time' has to be the "
+                "middle of a month and 'time_bnds' its first instant and that of the next"
+            )
+    return (
+        f"{len(index)} months follow each other, {index[0].year} to {index[-1].year} (calendar "
+        f"{index.calendar})"
+    )
+
+
+def _grid(monthly: xr.Dataset) -> str:
+    for name, limit in (("lat", 90.0), ("lon", 180.0)):
+        values = monthly[name].values
+        if (
+            values.size < 2
+            or not (np.abs(values) <= limit).all()
+            or not (np.diff(values) > 0).all()
+        ):
+            raise DataError(
+                f"'{name}' has to ascend between {-limit:g} and {limit:g}; it runs from "
+                f"{values[0]:g} to {values[-1]:g} with {values.size} values"
+            )
+    rows, columns = monthly.sizes["lat"], monthly.sizes["lon"]
+    return f"{rows} rows and {columns} columns ascend, longitude from −180 to 180"
+
+
+def _depth(monthly: xr.Dataset) -> str:
+    if "depth_bnds" not in monthly:
+        raise DataError("'depth_bnds' is missing: layers can't be weighted by their thickness")
+    nodes, bounds = monthly["depth"].values, monthly["depth_bnds"].transpose("depth", "bnds").values
+    if not ((np.diff(nodes) > 0).all() and (bounds[:, 0] < bounds[:, 1]).all()):
+        raise DataError("'depth' has to be positive downwards and to ascend, with its bounds")
+    if not ((bounds[:, 0] <= nodes) & (nodes <= bounds[:, 1])).all():
+        raise DataError("'depth_bnds' do not hold the depths of their layers")
+    if bounds[0, 0] > 0.001 or not np.allclose(bounds[1:, 0], bounds[:-1, 1], atol=1e-3):
+        raise DataError("'depth_bnds' leave gaps between layers, or above the first")
+    if bounds[-1, 1] < LEAST_DEPTH:
+        raise DataError(f"soil reaches {bounds[-1, 1]:.2f} m down; {LEAST_DEPTH:g} m are needed")
+    return f"{nodes.size} soil layers reach {bounds[-1, 1]:.2f} m down"
 
 
 def _area(monthly: xr.Dataset) -> str:
@@ -142,36 +256,89 @@ def _area(monthly: xr.Dataset) -> str:
     return f"'areacella' adds up to {100 * ratio:.2f} % of its grid's area on the sphere"
 
 
+def _sample(monthly: xr.Dataset) -> tuple[np.ndarray, str]:
+    """Months of the first, the middle and the last year, and how to say which they are."""
+    years = monthly.sizes["time"] // 12
+    chosen = sorted({0, years // 2, years - 1})
+    first = monthly.indexes["time"][0].year
+    text = ", ".join(str(first + year) for year in chosen)
+    return np.concatenate([np.arange(12 * y, 12 * y + 12) for y in chosen]), text
+
+
 def _values(monthly: xr.Dataset) -> str:
-    first = monthly.isel(time=slice(0, 12))
-    for name, (low, high) in PLAUSIBLE.items():
-        if name not in first:
+    months, years = _sample(monthly)
+    bare = monthly["sftgif"] < 50 if "sftgif" in monthly else None
+    for name, bounds in PLAUSIBLE.items():
+        if name not in monthly:
             continue
-        values = first[name].load()
-        known = values.notnull()
-        if not bool(known.any()):
-            raise DataError(f"variable '{name}' has no values in its first year")
-        found = float(values.min()), float(values.max())
-        if found[0] < low or found[1] > high:
-            raise DataError(
-                f"variable '{name}' runs from {found[0]:.4g} to {found[1]:.4g} "
-                f"{MONTHLY[name].units} in its first year; {low:g} to {high:g} is plausible: look "
-                "at its unit, its sign and its fill value"
-            )
-    return "first-year values lie within plausible bounds"
+        members = range(monthly.sizes["member"]) if "member" in monthly[name].dims else [None]
+        for member in members:
+            values = monthly[name] if member is None else monthly[name].isel(member=member)
+            where = "" if member is None else f" of member {monthly['member'].values[member]}"
+            if "time" in values.dims:
+                values = values.isel(time=months).transpose("time", ...)
+            if bare is not None and "lat" in values.dims and "time" in values.dims:
+                values = values.where(bare)
+            _check_values(values.values, name, where, years, bounds)
+    return f"values of the years {years} lie within plausible bounds, without gaps"
+
+
+def _check_values(
+    values: np.ndarray, name: str, where: str, years: str, bounds: tuple[float, float]
+) -> None:
+    known = ~np.isnan(values)
+    when = (
+        f"in the years {years}" if MONTHLY[name].dims[-1:] and "time" in MONTHLY[name].dims else ""
+    )
+    if not known.any():
+        raise DataError(f"variable '{name}'{where} has no values {when}")
+    found, unit = (float(values[known].min()), float(values[known].max())), MONTHLY[name].units
+    advice = "look at its unit, its sign and its fill value"
+    if found[0] < bounds[0] or found[1] > bounds[1]:
+        raise DataError(
+            f"variable '{name}'{where} runs from {found[0]:.4g} to {found[1]:.4g} {unit} {when}; "
+            f"{bounds[0]:g} to {bounds[1]:g} is plausible: {advice}"
+        )
+    if "time" not in MONTHLY[name].dims:
+        return
+    if (known.any(axis=0) & ~known.all(axis=0)).any():
+        months = int((known.any(axis=0) & ~known).reshape(len(values), -1).any(axis=1).sum())
+        raise DataError(
+            f"variable '{name}'{where} has cells without values in {months} of the months {when}, "
+            "but with values in others; a file may be cut short or damaged"
+        )
+    low, high = PLAUSIBLE_MEAN.get(name, (-np.inf, np.inf))
+    mean = float(values[known].mean(dtype="float64"))
+    if not low <= mean <= high:
+        raise DataError(
+            f"variable '{name}'{where} has the mean {mean:.3g} {unit} {when}; {low:g} to {high:g} "
+            f"is plausible north of 45° N: {advice}"
+        )
 
 
 def _members(monthly: xr.Dataset) -> str:
     if monthly.sizes["member"] == 1:
         return "there is one member"
-    first = monthly["tas"].isel(time=slice(0, 12)).load()
-    for i in range(1, first.sizes["member"]):
-        for j in range(i):
-            if (
-                first.isel(member=i)
-                .drop_vars("member")
-                .equals(first.isel(member=j).drop_vars("member"))
-            ):
-                a, b = first["member"].values[[j, i]]
-                raise DataError(f"members {a} and {b} hold the same 'tas': one was read twice")
-    return f"{monthly.sizes['member']} members are there, all different"
+    seen: dict[str, object] = {}
+    for i, member in enumerate(monthly["member"].values):
+        last = monthly["tas"].isel(member=i, time=slice(-12, None)).values
+        digest = hashlib.sha256(np.ascontiguousarray(last).tobytes()).hexdigest()
+        if digest in seen:
+            raise DataError(
+                f"members {seen[digest]} and {member} hold the same 'tas': one was read twice"
+            )
+        seen[digest] = member
+    return f"{len(seen)} members are there, all different"
+
+
+CHECKS: dict[str, Callable[[xr.Dataset], str]] = {
+    "variables": _variables,
+    "units": _units,
+    "time": _time,
+    "grid": _grid,
+    "depth": _depth,
+    "cell area": _area,
+    "values": _values,
+    "members": _members,
+}
+"""Every check by its name, in the order in which they are run."""

@@ -77,6 +77,7 @@ MONTHLY: dict[str, Variable] = {
         Variable("sftgif", "ice sheet fraction", "%", _MAP, required=False),
         Variable("areacella", "area of the grid cell", "m2", _MAP, cesm="area"),
         Variable("cSoil", "soil carbon", "kg m-2", _SERIES, cesm="TOTSOMC", required=False),
+        Variable("cVeg", "carbon in plants", "kg m-2", _SERIES, cesm="TOTVEGC", required=False),
     )
 }
 """Variables of the standard monthly dataset, by name."""

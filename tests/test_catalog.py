@@ -15,6 +15,7 @@ import yaml
 
 from mpcf import catalog, results
 from mpcf.build import build_dir
+from mpcf.checks import DataError
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,7 +66,7 @@ def write_store(path, **attrs):
 
 
 def test_the_catalogue_holds_the_sources_and_records(book):
-    assert catalog.sources() == ["demo", "ircc"]
+    assert catalog.sources() == ["demo", "ircc", "cmip6"]
     assert catalog.records() == ["clm_cn", "toolik"]
 
 
@@ -153,7 +154,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(book):
         catalog.open_source("demmo")
     with pytest.raises(catalog.UnknownSource, match="did you mean toolik"):
         catalog.open_record("tolik")
-    with pytest.raises(catalog.UnknownSource, match="it has demo, ircc, clm_cn, toolik"):
+    with pytest.raises(catalog.UnknownSource, match="it has demo, ircc, cmip6, clm_cn, toolik"):
         catalog.entry("xyz")
 
 
@@ -185,15 +186,38 @@ def test_ircc_says_what_to_set(book, monkeypatch):
         catalog.open_source("ircc")
     for words in ("IRCC_DATA is not set", "a folder per member", ".clm2.h0.", "phases"):
         assert words in str(unset.value)
-    monkeypatch.setenv("IRCC_DATA", str(book))
-    with pytest.raises(catalog.SourceUnavailable, match="can't read CESM history files yet"):
+    monkeypatch.setenv("IRCC_DATA", str(book / "nowhere"))
+    with pytest.raises(catalog.SourceUnavailable, match=r"there is no folder .*nowhere"):
         catalog.open_source("ircc")
 
 
-def test_only_what_the_book_makes_has_a_quick_version(book):
-    write_catalogue(book, mine=an_entry(args={"urlpath": str(book)}))
-    with pytest.raises(ValueError, match="no quick version"):
-        catalog.open_source("mine", quick=True)
+def test_a_folder_that_is_laid_out_otherwise_is_answered_with_the_layout(book, monkeypatch):
+    monkeypatch.setenv("IRCC_DATA", str(book))
+    with pytest.raises(DataError, match="holds no history files; expected is a folder per member"):
+        catalog.open_source("ircc")
+
+
+def test_an_unknown_convention_is_refused(book):
+    metadata = an_entry()["metadata"] | {"convention": "cmip7"}
+    write_catalogue(book, mine=an_entry(metadata=metadata))
+    with pytest.raises(catalog.CatalogError, match="known are standard, cesm, cmip6"):
+        catalog.open_source("mine")
+
+
+def test_a_quick_look_takes_fewer_members_rows_and_columns(book):
+    lat, lon = np.arange(46.0, 86.0, 2.0), np.arange(-179.0, 180.0, 2.0)
+    tas = xr.DataArray(np.zeros((6, 1, 20, 180)), dims=("member", "time", "lat", "lon"))
+    area = xr.DataArray(np.ones((20, 180)), dims=("lat", "lon"), attrs={"units": "m2"})
+    fine = xr.Dataset({"tas": tas, "areacella": area}, {"lat": lat, "lon": lon})
+    path = book / "fine.zarr"
+    fine.assign_coords(member=range(6)).to_zarr(path, zarr_format=2, consolidated=True)
+    write_catalogue(book, mine=an_entry(args={"urlpath": str(path)}))
+    quick = catalog.open_source("mine", quick=True)
+    assert dict(quick.sizes) == {"member": 4, "time": 1, "lat": 5, "lon": 36}
+    assert (quick["areacella"] == 20.0).all()
+    assert quick["areacella"].attrs == {"units": "m2"}
+    assert "every 4. row and 5. column" in quick.attrs["mpcf_notes"]
+    assert "mpcf_notes" not in catalog.open_source("mine").attrs
 
 
 # --------------------------------------------------------------------------------- what is refused
@@ -259,6 +283,8 @@ def test_a_catalogue_that_is_more_than_plain_entries_is_refused(book, text):
     "changes",
     [
         {"driver": "os.system"},
+        {"driver": catalog.ESM_DRIVER},
+        {"metadata": an_entry()["metadata"] | {"experiments": "historical"}},
         {"driver": ["zarr", "csv"]},
         {"parameters": {"member": {"default": "001"}}},
         {"args": {}},
