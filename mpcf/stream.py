@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf import kernels, thaw, variables, yearly, yearly_kernels
-from mpcf.build import replace_dir, restore_dir, write_atomic
+from mpcf.build import SCHEDULER_VARIABLE, replace_dir, restore_dir, write_atomic
 from mpcf.variables import FREEZING_POINT
 from mpcf.yearly import FLAT, GRID, LAYERED, SERIES, join_years, member_series, reduce_months
 
@@ -43,8 +44,11 @@ CHUNK = 16 * 2**20
 READ_AT_ONCE = 16 * 2**20
 """Size, bytes, from which one variable's months are read at a time, where chunks are smaller."""
 
-SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
-"""Environment variable that names the Dask cluster to run on."""
+SECONDS_BETWEEN_LOOKS = 2.0
+"""How often the progress of another process is looked at."""
+
+CONNECT_SECONDS = 15
+"""How long a Dask scheduler is waited for."""
 
 _FINISHED = ".finished"
 
@@ -87,7 +91,7 @@ def write_yearly(
         If the data can't be right; the message names the member and the years.
     """
     path = Path(path).absolute()
-    job = _Job(monthly, path.with_name(path.name + ".part"), plan(monthly, memory))
+    job = _Job(monthly, path.with_name(path.name + ".part"), memory)
     restore_dir(path)
     if _read_text(path / _FINISHED) == job.key:
         shutil.rmtree(job.folder, ignore_errors=True)
@@ -156,7 +160,7 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
     layers = monthly.sizes["depth"]
     # bytes a cell and year: results and the copy that is written, a flat variable and its copies;
     # three layered variables and what is made from them
-    kept = 4 * (2 * sum(size for _, _, size in _planes(monthly)) + 36)
+    kept = 4 * (2 * _Layout.of(monthly).height + 36)
     read = 4 * 12 * layers * 3.5
 
     def fitting(rows: int) -> int:
@@ -209,21 +213,63 @@ def remaining(path: Path) -> tuple[int, int] | None:
     return len(list((folder / "done").glob("[!.]*"))), steps
 
 
+@contextlib.contextmanager
+def shown(path: Path) -> Iterator[None]:
+    """Show how far the writing of a yearly store has come while another process writes it.
+
+    Parameters
+    ----------
+    path : Path
+        The store that `write_yearly` is writing, or will be.
+
+    Yields
+    ------
+    None
+        While a progress bar with the time left follows the writing.
+    """
+    stop = threading.Event()
+
+    def follow() -> None:
+        from tqdm import tqdm
+
+        bar = None
+        while not stop.wait(SECONDS_BETWEEN_LOOKS):
+            done = remaining(path)
+            if done and bar is None:
+                bar = tqdm(total=done[1], initial=done[0], desc="monthly to yearly", unit="step")
+            if bar is not None:
+                bar.update((done[0] if done else bar.total) - bar.n)
+        if bar is not None:
+            bar.close()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 class _Job:
     """A yearly store in the making, as it is on disk."""
 
-    def __init__(self, monthly: xr.Dataset, folder: Path, plan: Plan) -> None:
+    def __init__(self, monthly: xr.Dataset, folder: Path, memory: int) -> None:
         bounds = {name: monthly[name].compute() for name in ("time_bnds", "depth_bnds")}
-        self.monthly, self.folder, self.plan = monthly.assign(bounds), folder, plan
+        self.monthly, self.folder = monthly.assign(bounds), folder
+        self.plan = plan(self.monthly, memory)
         self.store = folder / "yearly.zarr"
-        self.layout = _Layout.of(monthly)
+        self.layout = _Layout.of(self.monthly)
 
     @cached_property
     def key(self) -> str:
         """Hash of all that decides what is written: data, code, blocks."""
         from dask.base import tokenize
 
-        whole = hashlib.sha256(tokenize(self.monthly).encode())
+        # the calendar by numbers: its objects take long to hash
+        year, days = yearly.year_lengths(self.monthly)
+        data = self.monthly.drop_vars(["time", "time_bnds"])
+        whole = hashlib.sha256(tokenize(data, year, days).encode())
         whole.update(repr(self.plan).encode())
         for module in (kernels, thaw, variables, yearly, yearly_kernels):
             whole.update(Path(module.__file__).read_bytes())
@@ -305,7 +351,8 @@ class _Job:
 
     def call(self, step: tuple) -> tuple:
         """Give the function that takes a step, and its arguments."""
-        member = self.monthly.isel(member=[step[1]])
+        # a slice, since dask copies what a list picks
+        member = self.monthly.isel(member=slice(step[1], step[1] + 1))
         if step[0] == "block":
             _, _, (first, last), (upper, lower) = step
             block = member[[*_used(member), "time_bnds", "depth_bnds"]].isel(
@@ -327,16 +374,25 @@ class _Layout:
 
     @classmethod
     def of(cls, monthly: xr.Dataset) -> _Layout:
-        year, _ = yearly.year_lengths(monthly)
         reduced = reduce_months(_sample(monthly))
+        common = ("member", "year", "lat", "lon")
+        planes = tuple(
+            (name, tuple(d for d in values.dims if d not in common), values.isel(year=0).size)
+            for name, values in reduced.data_vars.items()
+        )
         coords = {name: reduced[name].values for name in ("season", "top", "depth")}
-        return cls(_planes(monthly), coords | {"year": year})
+        return cls(planes, coords | {"year": yearly.year_lengths(monthly)[0]})
+
+    @property
+    def height(self) -> int:
+        """Number of planes."""
+        return sum(size for _, _, size in self.planes)
 
     def read(self, folder: Path, step: tuple, plan: Plan) -> xr.Dataset:
         """Put the parts of a band together."""
         _, member, (top, bottom, left, right) = step
         years = plan.years[-1][1]
-        shape = (sum(size for _, _, size in self.planes), years, bottom - top, right - left)
+        shape = (self.height, years, bottom - top, right - left)
         values = np.empty(shape, "float32")
         for block in plan.blocks(member):
             _, _, (first, last), (upper, lower) = block
@@ -371,16 +427,18 @@ def take_block(monthly: xr.Dataset, folder: Path, step: tuple, years_at_once: in
     _check_shared(folder)
     reduced = reduce_months(monthly, years_at_once=years_at_once)
     order = ("member", "season", "top", "depth", "curtain", "year", "lat", "lon")
-    shape = (-1, *(reduced.sizes[dim] for dim in ("year", "lat", "lon")))
-    planes = [
-        reduced[name].transpose(*order, missing_dims="ignore").values.reshape(shape)
-        for name in reduced.data_vars
+    shape = tuple(reduced.sizes[dim] for dim in ("year", "lat", "lon"))
+    results = [
+        values.transpose(*order, missing_dims="ignore").values.reshape(-1, *shape)
+        for values in reduced.data_vars.values()
     ]
+    planes = np.empty((sum(len(values) for values in results), *shape), "float32")
+    np.concatenate(results, out=planes)
     name = step_name(step)
     aside = folder / "parts" / f".{name}.{uuid.uuid4().hex}.tmp"
     try:
         with open(aside, "wb") as file:
-            np.save(file, np.concatenate(planes))
+            np.save(file, planes)
         aside.replace(folder / "parts" / f"{name}.npy")
     finally:
         aside.unlink(missing_ok=True)
@@ -443,13 +501,17 @@ def step_name(step: tuple) -> str:
 
 def _work(job: _Job, pool: Executor, workers: int, bar) -> None:
     """Take all steps, a few more at a time than there are workers."""
+    import dask
+
     waiting, running = deque(job.todo()), {}
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers:
                 step = waiting.popleft()
                 function, data, *arguments = job.call(step)
-                running[pool.submit(function, _small(data), *arguments)] = step
+                if not isinstance(pool, ThreadPoolExecutor) and data is not None:
+                    (data,) = dask.optimize(data)  # its graph without the other blocks': it travels
+                running[pool.submit(function, data, *arguments)] = step
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 step = running.pop(future)
                 with _where(job, step):
@@ -460,13 +522,6 @@ def _work(job: _Job, pool: Executor, workers: int, bar) -> None:
     finally:
         for future in running:
             future.cancel()
-
-
-def _small(data: xr.Dataset | None) -> xr.Dataset | None:
-    """Leave out of a lazy dataset's graph what it does not need, so that it travels light."""
-    import dask
-
-    return dask.optimize(data)[0] if dask.is_dask_collection(data) else data
 
 
 @contextlib.contextmanager
@@ -486,7 +541,7 @@ def _pool(scheduler: str | None, memory: int) -> Iterator[tuple[Executor, int]]:
     from distributed import Client
 
     try:
-        client = Client(scheduler, timeout="15s", set_as_default=False)
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise YearlyStopped(
             f"no Dask scheduler answers at {scheduler} ({error}); start one, correct the address, "
@@ -589,12 +644,3 @@ def _sample(monthly: xr.Dataset) -> xr.Dataset:
     }
     return small[[name for name in known if name in small]].assign(made_up)
 
-
-def _planes(monthly: xr.Dataset) -> tuple[tuple[str, tuple[str, ...], int], ...]:
-    """Give name, further dims and number of planes of each result of a block."""
-    reduced = reduce_months(_sample(monthly))
-    common = ("member", "year", "lat", "lon")
-    return tuple(
-        (name, tuple(d for d in values.dims if d not in common), values.isel(year=0).size)
-        for name, values in reduced.data_vars.items()
-    )
