@@ -5,6 +5,7 @@ import functools
 import http.server
 import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -39,7 +40,7 @@ def ensemble(members=2, years=6, lat=3, lon=4, layers=3):
     flat, layered = (members, 12 * years, lat, lon), (members, 12 * years, layers, lat, lon)
     season = -np.cos(2 * np.pi * np.arange(12 * years) / 12)[None, :, None, None, None]
     values = {
-        "tsl": 272 + 6 * season + rng.normal(0, 2, layered),
+        "tsl": 271.5 + season * np.array([9, 2, 0.5])[:, None, None] + rng.normal(0, 1, layered),
         "mrsll": rng.uniform(1, 50, layered),
         "mrsfl": rng.uniform(0, 50, layered),
     }
@@ -270,18 +271,17 @@ def test_a_full_disk_stops_with_an_error_and_the_next_run_goes_on(
 def test_a_full_disk_while_chunks_are_written(lazy, tmp_path, undisturbed, monkeypatch):
     from zarr.storage import LocalStore
 
-    path, put, calls = tmp_path / "yearly.zarr", LocalStore.set, []
+    path, put = tmp_path / "yearly.zarr", LocalStore.set
 
     async def failing(self, key, value):
-        calls.append(key)
-        if key == "alt/1.0.0.0":
+        if key.endswith("alt/1.0.0.0"):
             raise OSError(errno.ENOSPC, "No space left on device")
         await put(self, key, value)
 
     with monkeypatch.context() as patch, pytest.raises(YearlyStopped, match="No space left"):
         patch.setattr(LocalStore, "set", failing)
         write_yearly(lazy, path, progress=False, memory=SMALL)
-    assert "alt/1.0.0.0" in calls and not path.exists()
+    assert not path.exists()
     write_yearly(lazy, path, progress=False, memory=SMALL)
     assert files(path) == undisturbed
 
@@ -366,7 +366,7 @@ DRIVER = textwrap.dedent(
             name = Path(path).name
             if ".tmp" in str(path) and name != "yearly.zarr.tmp":
                 name = "template"
-            return re.sub(r"[0-9]+", "N", name)
+            return re.sub(r"[0-9][0-9.-]*", "N", name)
         for where, name in ((os, "replace"), (os, "rename")):
             def wrapped(a, b, *rest, _call=getattr(where, name), **more):
                 act("rename " + kind(b))
@@ -394,6 +394,13 @@ DRIVER = textwrap.dedent(
             finally:
                 os._exit(status)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    # what is slow is done once; threads, zarr's and the parallel kernel's, must not start before
+    # a fork
+    import pickle
+    import dask.array, dask.system, distributed.system, tqdm, zarr.storage
+    from mpcf import yearly
+    yearly.reduce_months(pickle.loads((folder / "sample.pickle").read_bytes()))
 
     def write(path):
         stream.write_yearly(xr.open_zarr(source), path, progress=False, memory=memory)
@@ -431,11 +438,13 @@ DRIVER = textwrap.dedent(
 
 
 def test_a_kill_at_each_write_leaves_nothing_half_written(source, tmp_path, undisturbed):
+    sample = xr.open_zarr(source).isel(time=slice(0, 12)).load()
+    (tmp_path / "sample.pickle").write_bytes(pickle.dumps(sample))
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, str(source), str(tmp_path), str(SMALL)],
         capture_output=True,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -550,7 +559,7 @@ def test_a_cluster_gives_the_same_numbers_when_a_worker_dies(
 
 def test_a_scheduler_that_does_not_answer_is_an_error(lazy, tmp_path, monkeypatch):
     monkeypatch.setattr(stream, "CONNECT_SECONDS", 1)
-    with pytest.raises(YearlyStopped, match="no Dask scheduler answers at tcp://127.0.0.1:9;"):
+    with pytest.raises(YearlyStopped, match="no Dask scheduler answers at tcp://127.0.0.1:9 "):
         write_yearly(lazy, tmp_path / "y.zarr", progress=False, scheduler="tcp://127.0.0.1:9")
 
 
