@@ -26,6 +26,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Thread
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -34,6 +35,9 @@ from mpcf import kernels, thaw, variables, yearly, yearly_kernels
 from mpcf.build import SCHEDULER_VARIABLE, replace_dir, restore_dir, write_atomic
 from mpcf.variables import FREEZING_POINT
 from mpcf.yearly import FLAT, GRID, LAYERED, SERIES, join_years, member_series, reduce_months
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 BLOCK_MEMORY = 512 * 2**20
 """Memory, bytes, that a block may take while it is worked on."""
@@ -62,7 +66,7 @@ def write_yearly(
     path: Path,
     *,
     progress: bool = True,
-    scheduler: str | None = None,
+    scheduler: str | Client | None = None,
     memory: int = BLOCK_MEMORY,
 ) -> None:
     """Write the yearly dataset, going on from where an earlier call stopped.
@@ -76,10 +80,10 @@ def write_yearly(
         was written from the same data by the same code already, nothing is done.
     progress : bool
         Whether to show a progress bar.
-    scheduler : str, optional
-        Address of a Dask scheduler whose workers share this file system; by default that of
-        ``DASK_SCHEDULER_ADDRESS``, and without one as many threads of this process as its
-        processors and memory allow.
+    scheduler : str or distributed.Client, optional
+        Address or client of a Dask scheduler whose workers share this file system; by default the
+        address in ``DASK_SCHEDULER_ADDRESS``, and without one as many threads of this process as
+        its processors and memory allow.
     memory : int
         Bytes that a block may take.
 
@@ -187,9 +191,7 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
     cells = max(1, CHUNK // (4 * years * layers))
     high, wide = (min(lat, cells // lon), lon) if cells >= lon else (1, cells)
     bands = tuple((*r, *c) for r in _steps(lat, high) for c in _steps(lon, wide))
-    return Plan(
-        monthly.sizes["member"], _steps(years, together), _steps(lat, rows), at_once, bands
-    )
+    return Plan(monthly.sizes["member"], _steps(years, together), _steps(lat, rows), at_once, bands)
 
 
 def remaining(path: Path) -> tuple[int, int] | None:
@@ -525,7 +527,7 @@ def _work(job: _Job, pool: Executor, workers: int, bar) -> None:
 
 
 @contextlib.contextmanager
-def _pool(scheduler: str | None, memory: int) -> Iterator[tuple[Executor, int]]:
+def _pool(scheduler: str | Client | None, memory: int) -> Iterator[tuple[Executor, int]]:
     """Give what runs the steps, and how many at a time.
 
     Threads serve as well as processes here: reading and the kernels run without Python's lock.
@@ -540,6 +542,10 @@ def _pool(scheduler: str | None, memory: int) -> Iterator[tuple[Executor, int]]:
         return
     from distributed import Client
 
+    if isinstance(scheduler, Client):
+        with scheduler.get_executor(retries=2) as pool:
+            yield pool, max(4, sum(scheduler.nthreads().values()))
+        return
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -547,8 +553,8 @@ def _pool(scheduler: str | None, memory: int) -> Iterator[tuple[Executor, int]]:
             f"no Dask scheduler answers at {scheduler} ({error}); start one, correct the address, "
             "or leave it out to run on this machine alone"
         ) from error
-    with client, client.get_executor(retries=2) as pool:
-        yield pool, max(4, sum(client.nthreads().values()))
+    with client, _pool(client, memory) as known:
+        yield known
 
 
 @contextlib.contextmanager
@@ -594,8 +600,9 @@ def _text(error: BaseException) -> str:
 def _how_to_go_on(job: _Job) -> str:
     done = remaining(job.folder.with_name(job.folder.name.removesuffix(".part"))) or (0, job.steps)
     return (
-        f"{done[0]} of {done[1]} steps are done and kept in {job.folder}. Once the cause is "
-        "mended (disk space, network, damaged file, cluster), run the same again: it goes on from there"
+        f"{done[0]} of {done[1]} steps are done and kept in {job.folder}. Once the cause "
+        "is mended (disk space, network, damaged file, cluster), run the same again: it goes on "
+        "from there"
     )
 
 
@@ -643,4 +650,3 @@ def _sample(monthly: xr.Dataset) -> xr.Dataset:
         if name not in known
     }
     return small[[name for name in known if name in small]].assign(made_up)
-

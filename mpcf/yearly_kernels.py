@@ -273,7 +273,9 @@ def soil_heat(
 
     Returns
     -------
-    latent, sensible : ndarray (year, cell)
+    latent : ndarray (year, cell)
+        J m-2; NaN without soil.
+    sensible : ndarray (year, cell)
         J m-2; NaN without soil.
     """
     years, layers, cells = liquid.shape
