@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mpcf import build, catalog, chapters, site
+from mpcf.build import SCHEDULER_VARIABLE
 
 LAYOUTS = ("cesm", "cmip6")  # of raw model output that can be written
 
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 if all went well, 1 otherwise.
     """
     options = _parser().parse_args(arguments)
+    if getattr(options, "scheduler", None):
+        os.environ[SCHEDULER_VARIABLE] = options.scheduler  # the chapters' processes inherit it
     try:
         return options.command(options) or 0
     except chapters.ChapterFailed as error:
@@ -76,8 +79,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a parameter of the notebooks; may be given several times",
     )
-    command("book", _book, "data, chapters and site: whatever is stale", size, source, settings)
-    run = command("run", _run, "a chapter, after what it needs", size, source, settings)
+    cluster = argparse.ArgumentParser(add_help=False)
+    cluster.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask scheduler, such as tcp://10.0.0.1:8786, whose workers make the yearly data; "
+        f"by default that of {SCHEDULER_VARIABLE}, and without one this machine alone",
+    )
+    parts = (size, source, settings, cluster)
+    command("book", _book, "data, chapters and site: whatever is stale", *parts)
+    run = command("run", _run, "a chapter, after what it needs", *parts)
     run.add_argument("chapter", help="its number or name, such as 04")
     command("simulate", _simulate, "the demonstration ensemble", size)
     page = command(
@@ -201,7 +212,10 @@ def _golden(options: argparse.Namespace) -> None:
 def _bring_up_to_date(run: chapters.Run, last: str | None = None) -> None:
     if chapters.simulate(run):
         _say("data", run.folder / "data")
-    done = chapters.run_chapters(run, last)
+    from mpcf import stream
+
+    with stream.shown(run.folder / "yearly.zarr"):
+        done = chapters.run_chapters(run, last)
     print(f"chapters executed: {', '.join(done)}" if done else "chapters: all up to date")
 
 

@@ -8,6 +8,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
+"""Environment variable that names the Dask cluster to run on, as Dask itself has it."""
+
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 

@@ -46,7 +46,7 @@ MAIN_PACKAGES = (
     *("pandas", "papermill", "scipy", "statsmodels", "xarray", "zarr"),
 )
 # Outputs that a chapter writes beside its own folder in results/.
-SHARED_OUTPUTS = {"01-data": ("yearly.zarr",)}
+SHARED_OUTPUTS = {"01-data": ("yearly.zarr", "yearly.zarr.part")}
 # The chapter whose results depend on the records too, and the variable that names their folder.
 RECORDS_CHAPTER = "07-reality-check"
 RECORDS_VARIABLE = "REALDATA_ROOT"

@@ -1,15 +1,19 @@
-"""Monthly to yearly: what the chapters need of each year, from the standard monthly dataset."""
+"""Monthly to yearly: what the chapters need of each year, from the standard monthly dataset.
+
+Two steps, each a pure function of a block, so that blocks of any size give the same numbers:
+`reduce_months` needs the months of a year only, `join_years` adds what needs the years beside it.
+`mpcf.stream` maps them over an ensemble that is larger than memory.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import threading
 
 import numpy as np
 import xarray as xr
 
-from mpcf.build import replace_dir
 from mpcf.kernels import curtain_length
-from mpcf.thaw import PERMAFROST_DEPTH, layer_overlap, permafrost, permafrost_at, thaw_depth
+from mpcf.thaw import PERMAFROST_DEPTH, layer_overlap, permafrost, permafrost_at
 from mpcf.variables import (
     FREEZING_POINT,
     HEAT_CAPACITY_ICE,
@@ -17,6 +21,7 @@ from mpcf.variables import (
     LATENT_HEAT_OF_FUSION,
     SECONDS_PER_DAY,
 )
+from mpcf.yearly_kernels import monthly_sums, soil_heat, soil_temperature, soil_water
 
 TOPS = (0.1, 1.0, 3.0)
 """Depths, m, to which soil water is summed."""
@@ -36,6 +41,44 @@ WETNESS_DEPTH = 1.0
 SOLID_HEAT_CAPACITY = 1.16e6
 """J m-3 K-1, of the solids of a mineral soil with a porosity of 0.45 (2.1e6 · 0.55); output of
 climate models does not hold the soil's own."""
+
+
+FLUXES = ("gpp", "ra", "rh")
+LAYERED = ("tsl", "mrsll", "mrsfl")
+FLAT = (*FLUXES, "tas", "pr", "snd", "cSoil")
+"""Variables that are read, with and without layers; ``cSoil`` where the source has it."""
+
+SERIES = ("co2", "warming")
+"""Variables of a member as a whole, where the source has them."""
+
+GRID = ("areacella", "sftlf", "sftgif", "depth_bnds")
+"""What is taken over from the source as it is."""
+
+_ORDER = ("member", "year", "season", "top", "depth", "curtain", "lat", "lon", "bnds")
+_CURTAIN_MONTHS = np.array([1, 2, 3, 4, 5, 8, 9, 10, 11, 12])
+
+_TEXTS = {
+    "temperature": ("air temperature", "degC"),
+    "precipitation": ("precipitation", "mm"),
+    "soil_liquid": ("liquid soil water", "kg m-2"),
+    "soil_water": ("liquid and frozen soil water", "kg m-2"),
+    "tsl_max": ("warmest month", "degC"),
+    "tsl_min": ("coldest month", "degC"),
+    "thaw_depth": ("deepest seasonal thaw", "m"),
+    "frozen_depth": ("soil of the top 3 m frozen all year", "m"),
+    "thaw_wetness": ("wetness of the thawed layer, May to September", "m3 m-3"),
+    "latent_heat": ("latent heat of the top 3 m in September, above ice at 0 °C", "J m-2"),
+    "sensible_heat": ("sensible heat of the top 3 m in September, above ice at 0 °C", "J m-2"),
+    "snow": ("mean snow depth, January to March", "m"),
+    "permafrost": ("permafrost: a node frozen for 24 months", "1"),
+    "permafrost_at": ("permafrost: layer nearest 2 m frozen all year", "1"),
+    "alt": ("active layer thickness", "m"),
+    "talik": ("talik above or within permafrost", "1"),
+    "zero_curtain": ("zero curtain near 0.3 m, from monthly means", "days"),
+}
+
+# the curtain's kernel runs in parallel itself, and not every layer of numba bears two at a time
+_PARALLEL_KERNEL = threading.Lock()
 
 
 def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
@@ -61,200 +104,301 @@ def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     ValueError
-        If the months are not those of whole years, one after the other.
+        If the months are not those of whole years, one after the other, depth does not increase
+        downwards, or the soil temperature can't be in K.
     """
-    months = _by_month(monthly)
-    days = months["days"]
-    weight = {s: days.where(days["month"].isin(m), 0.0) for s, m in SEASONS.items()}
+    out = join_years(reduce_months(monthly)).merge(member_series(monthly))
+    out = out.assign({name: monthly[name] for name in GRID if name in monthly})
+    return out.assign_attrs(monthly.attrs)
 
-    out = xr.Dataset(coords={"season": list(SEASONS), "top": list(TOPS)})
-    for name in ("gpp", "ra", "rh"):
-        flux = xr.dot(months[name], days * SECONDS_PER_DAY * 1000.0, dim="month")
-        out[name] = flux.assign_attrs(
-            long_name=monthly[name].attrs.get("long_name", name), units="gC m-2 yr-1"
+
+def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> xr.Dataset:
+    """Reduce the months of each year, by that year alone.
+
+    Parameters
+    ----------
+    monthly : Dataset (member, time, depth, lat, lon)
+        A block of the standard monthly dataset: all months of whole years. May be lazy.
+    years_at_once : int, optional
+        How many years of the layered variables are read at a time; by default all. The result is
+        the same.
+
+    Returns
+    -------
+    Dataset (member, year, ...)
+        float32: what `to_yearly` gives, but for what needs other years; in its place ``crossing``
+        (m), ``open_layer`` (1 or 0) and ``curtain_node`` (°C), from which `join_years` makes it.
+
+    Raises
+    ------
+    ValueError
+        As `to_yearly`.
+    """
+    year, days = year_lengths(monthly)
+    depth = monthly["depth"].values.astype(float)
+    if depth.size < 2 or (np.diff(depth) <= 0).any() or depth[0] < 0:
+        raise ValueError(
+            f"depth must be at least two increasing values in m, positive down; it is {depth}"
         )
+    block = _Block(monthly, len(year))
+    month = np.arange(1, 13)
+    seasons = np.stack([np.where(np.isin(month, m), days, 0.0) for m in SEASONS.values()], axis=1)
+    block.reduce_layers(seasons, years_at_once or len(year))
 
-    out["temperature"] = _by_season(months["tas"] - FREEZING_POINT, weight).assign_attrs(
-        long_name="air temperature", units="degC"
-    )
-    rain = {s: w * SECONDS_PER_DAY for s, w in weight.items()}
-    out["precipitation"] = _by_season(months["pr"], rain, total=True).assign_attrs(
-        long_name="precipitation", units="mm"
-    )
-
-    bounds = monthly["depth_bnds"]
-    thickness = bounds.isel(bnds=1) - bounds.isel(bnds=0)
-    share = xr.concat([layer_overlap(bounds, t) / thickness for t in TOPS], out["top"])
-    liquid = _by_season(months["mrsll"], weight)
-    water = _by_season(months["mrsll"] + months["mrsfl"], weight)
-    for name, layers, text in (
-        ("soil_liquid", liquid, "liquid soil water"),
-        ("soil_water", water, "liquid and frozen soil water"),
-    ):
-        total = xr.dot(layers.fillna(0), share, dim="depth").where(_has_soil(layers))
-        out[name] = total.assign_attrs(long_name=text, units="kg m-2")
-
-    out.update(_soil_temperature(months["tsl"] - FREEZING_POINT, bounds))
-    out["thaw_wetness"] = _thaw_wetness(liquid.sel(season="thaw", drop=True), out, bounds)
-    out["zero_curtain"] = _zero_curtain(months["tsl"] - FREEZING_POINT)
-    out.update(_autumn_heat(months.sel(month=9, drop=True), bounds))
-    winter = days.where(days["month"] <= 3, 0.0)
-    out["snow"] = (xr.dot(months["snd"], winter, dim="month") / winter.sum("month")).assign_attrs(
-        long_name="mean snow depth, January to March", units="m"
-    )
-    for name in ("co2", "warming", "cSoil"):
-        if name in months:
-            out[name] = _mean(months[name], days).assign_attrs(monthly[name].attrs)
-    for name in ("areacella", "sftlf", "sftgif", "depth_bnds"):
-        if name in monthly:
-            out[name] = monthly[name]
-    data = {v: out[v].astype("float32") for v in out.data_vars if "year" in out[v].dims}
-    out = out.assign(data)
-    order = ("member", "year", "season", "top", "depth", "lat", "lon", "bnds")
-    return out.transpose(*order, missing_dims="ignore").assign_attrs(monthly.attrs)
+    for name in FLUXES:
+        weight = days[:, None] * SECONDS_PER_DAY * 1000.0
+        block.sum_months(name, name, weight)
+        attrs = {"long_name": monthly[name].attrs.get("long_name", name), "units": "gC m-2 yr-1"}
+        block.attrs[name] = attrs
+    block.sum_months("temperature", "tas", seasons, mean=True, minus=FREEZING_POINT)
+    block.sum_months("precipitation", "pr", seasons * SECONDS_PER_DAY)
+    winter = np.where(month <= 3, days, 0.0)[:, None]
+    block.sum_months("snow", "snd", winter, mean=True)
+    if "cSoil" in monthly:
+        block.sum_months("cSoil", "cSoil", days[:, None], mean=True)
+        block.attrs["cSoil"] = dict(monthly["cSoil"].attrs)
+    return block.dataset(year)
 
 
-def write_yearly(monthly: xr.Dataset, path: Path, *, progress: bool = True) -> None:
-    """Write the yearly dataset, member by member, aside first, then renamed.
+def join_years(reduced: xr.Dataset) -> xr.Dataset:
+    """Add what needs the years beside a year: permafrost, active layer, taliks, zero curtain.
+
+    Parameters
+    ----------
+    reduced : Dataset (member, year, ...)
+        What `reduce_months` gives, for all years of the record.
+
+    Returns
+    -------
+    Dataset (member, year, ...)
+        The yearly dataset of these cells, without the members' series and the grid.
+    """
+    out = reduced.drop_vars(["crossing", "open_layer", "curtain_node"])
+    out["permafrost"] = permafrost(out["tsl_max"])
+    out["permafrost_at"] = permafrost_at(out["tsl_max"])
+    has_permafrost = out["permafrost"] == 1
+    crossing = reduced["crossing"]
+    out["alt"] = crossing.where(has_permafrost & np.isfinite(crossing))
+    talik = ((reduced["open_layer"] == 1) & has_permafrost).astype("float32")
+    out["talik"] = talik.where(out["permafrost"].notnull())
+    out["zero_curtain"] = _zero_curtain(reduced["curtain_node"]).astype("float32")
+    for name in ("permafrost", "permafrost_at", "alt", "talik", "zero_curtain"):
+        out[name].attrs = _attributes(name)
+    return out.drop_dims("curtain", errors="ignore").transpose(*_ORDER, missing_dims="ignore")
+
+
+def member_series(monthly: xr.Dataset) -> xr.Dataset:
+    """Give the yearly means of what a member has as a whole.
 
     Parameters
     ----------
     monthly : Dataset
-        The standard monthly dataset, lazy.
-    path : Path
-        Zarr store to write.
-    progress : bool
-        Whether to show a progress bar.
+        The standard monthly dataset.
+
+    Returns
+    -------
+    Dataset (member, year)
+        ``co2`` (ppm) and ``warming`` (K), float32, where the source has them.
     """
-    from tqdm import tqdm
-
-    aside = path.with_name(path.name + ".part")
-    members = range(monthly.sizes["member"])
-    for i in tqdm(members, desc="monthly to yearly", unit="member", disable=not progress):
-        block = to_yearly(monthly.isel(member=[i]).load())
-        if i == 0:
-            block.to_zarr(aside, mode="w", zarr_format=2, consolidated=True)
-        else:
-            fixed = [v for v in block.variables if "member" not in block[v].dims]
-            block.drop_vars(fixed).to_zarr(
-                aside, append_dim="member", zarr_format=2, consolidated=True
-            )
-    replace_dir(aside, path)
+    year, days = year_lengths(monthly)
+    out = xr.Dataset(coords={"member": monthly["member"], "year": year})
+    for name in SERIES:
+        if name in monthly:
+            values = monthly[name].transpose("member", "time").values.reshape(-1, len(year), 12)
+            mean = (values * days).sum(axis=-1) / days.sum(axis=-1)
+            out[name] = ("member", "year"), mean.astype("float32"), monthly[name].attrs
+    return out
 
 
-def _by_month(monthly: xr.Dataset) -> xr.Dataset:
-    """Split `time` into `year` and `month`, with the length of each month in days."""
+def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Give the years of a dataset and the length of their months.
+
+    Parameters
+    ----------
+    monthly : Dataset (time)
+        The standard monthly dataset.
+
+    Returns
+    -------
+    year : ndarray (year)
+        The years.
+    days : ndarray (year, month)
+        Length of each month in the source's calendar, days.
+
+    Raises
+    ------
+    ValueError
+        If the months are not those of whole years, one after the other.
+    """
     time = monthly.indexes["time"]
-    month = np.asarray(time.month)
-    year = np.asarray(time.year)
+    month, year = np.asarray(time.month), np.asarray(time.year)
     if len(time) % 12 or not np.array_equal(month, np.resize(np.arange(1, 13), len(time))):
         raise ValueError("the months must be those of whole years, January to December")
     years = year[::12]
     if not np.array_equal(year, np.repeat(np.arange(years[0], years[0] + len(years)), 12)):
         raise ValueError(f"the years from {years[0]} to {years[-1]} are not one after the other")
-    length = monthly["time_bnds"].isel(bnds=1) - monthly["time_bnds"].isel(bnds=0)
-    days = xr.DataArray(
-        [float(d / np.timedelta64(1, "s")) / SECONDS_PER_DAY for d in length.values], dims="time"
-    )
-    over_time = [v for v in monthly.data_vars if "time" in monthly[v].dims and v != "time_bnds"]
-    split = monthly[over_time].assign(days=days).drop_vars("time")
-    split = split.coarsen(time=12).construct(time=("year", "month"))
-    return split.assign_coords(year=years, month=np.arange(1, 13))
+    bounds = monthly["time_bnds"].transpose("time", "bnds").values
+    length = bounds[:, 1] - bounds[:, 0]
+    days = [float(d / np.timedelta64(1, "s")) / SECONDS_PER_DAY for d in length]
+    return years, np.reshape(days, (-1, 12))
 
 
-def _mean(values: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
-    return xr.dot(values, weight, dim="month") / weight.sum("month")
+class _Block:
+    """The years of a block as they come, cells in one dimension."""
+
+    def __init__(self, monthly: xr.Dataset, years: int) -> None:
+        self.monthly, self.years = monthly, years
+        self.depth_bnds = monthly["depth_bnds"].compute()
+        self.members = monthly.sizes["member"]
+        self.cells = monthly.sizes["lat"] * monthly.sizes["lon"]
+        self.bounds = self.depth_bnds.transpose("depth", "bnds").values.astype(float)
+        self.out: dict[str, np.ndarray] = {}
+        self.dims: dict[str, tuple[str, ...]] = {}
+        self.attrs = {name: _attributes(name) for name in _TEXTS}
+
+    def read(self, name: str, years: slice = slice(None)) -> np.ndarray:
+        """Read a variable's years, (member · year, month, ..., cell), float32 or float64."""
+        start, stop, _ = years.indices(self.years)
+        part = self.monthly[name].isel(time=slice(12 * start, 12 * stop))
+        part = part.transpose("member", "time", "depth", "lat", "lon", missing_dims="ignore")
+        try:
+            # blocks are what runs side by side, not their reading
+            loaded = part.load(scheduler="synchronous") if part.chunks else part.load()
+        except Exception as error:
+            error.add_note(f"(while reading {name})")
+            raise
+        kind = "float64" if part.dtype.itemsize > 4 else "float32"
+        values = np.ascontiguousarray(loaded.values, dtype=kind)
+        return values.reshape(self.members * (stop - start), 12, *part.shape[2:-2], self.cells)
+
+    def keep(self, name: str, dims: tuple[str, ...], values: np.ndarray, years: slice) -> None:
+        """Keep a result, (member · year, ..., cell), as float32."""
+        count = years.stop - years.start
+        values = values.reshape(self.members, count, *values.shape[1:])
+        if name not in self.out:
+            shape = (self.members, self.years, *values.shape[2:])
+            self.out[name], self.dims[name] = np.empty(shape, "float32"), dims
+        self.out[name][:, years] = values
+
+    def reduce_layers(self, seasons: np.ndarray, years_at_once: int) -> None:
+        """Reduce soil temperature and water, some years at a time."""
+        for start in range(0, self.years, years_at_once):
+            years = slice(start, min(start + years_at_once, self.years))
+            tsl = self.read("tsl", years)
+            wet_depth = self._temperature(tsl, years)
+            september = tsl[:, 8].copy()
+            del tsl
+            liquid, ice = self.read("mrsll", years), self.read("mrsfl", years)
+            weight = np.tile(seasons[years], (self.members, 1, 1))
+            self._water(liquid, ice, weight, wet_depth, years)
+            self._heat(september, liquid[:, 8], ice[:, 8], years)
+
+    def _temperature(self, tsl: np.ndarray, years: slice) -> np.ndarray:
+        depth = self.monthly["depth"].values.astype(float)
+        zero = tsl.dtype.type(FREEZING_POINT)
+        shallow = layer_overlap(self.depth_bnds, PERMAFROST_DEPTH).values
+        warmest, coldest, crossing, thawed, frozen, open_layer = soil_temperature(
+            tsl, zero, depth, self.bounds[:, 1], shallow
+        )
+        if np.fmax.reduce(warmest, axis=None) > 150:
+            raise ValueError("soil temperature above 423 K: give it in K")
+        if np.fmax.reduce(warmest, axis=None) < -150:
+            raise ValueError("soil temperature below 123 K: give it in K, not in °C")
+        near = int(np.abs(depth - CURTAIN_DEPTH).argmin())
+        node = tsl[:, _CURTAIN_MONTHS - 1, near] - zero
+        for name, dims, values in (
+            ("tsl_max", ("depth",), warmest),
+            ("tsl_min", ("depth",), coldest),
+            ("thaw_depth", (), thawed),
+            ("frozen_depth", (), frozen),
+            ("crossing", (), crossing),
+            ("open_layer", (), open_layer),
+            ("curtain_node", ("curtain",), node),
+        ):
+            self.keep(name, dims, values, years)
+        return np.minimum(thawed, WETNESS_DEPTH)
+
+    def _water(
+        self,
+        liquid: np.ndarray,
+        ice: np.ndarray,
+        weight: np.ndarray,
+        wet_depth: np.ndarray,
+        years: slice,
+    ) -> None:
+        thickness = self.bounds[:, 1] - self.bounds[:, 0]
+        share = np.stack([layer_overlap(self.depth_bnds, top) / thickness for top in TOPS])
+        tops, water, wetness = soil_water(liquid, ice, weight, share, self.bounds, wet_depth)
+        self.keep("soil_liquid", ("season", "top"), tops, years)
+        self.keep("soil_water", ("season", "top"), water, years)
+        self.keep("thaw_wetness", (), wetness, years)
+
+    def _heat(self, tsl: np.ndarray, liquid: np.ndarray, ice: np.ndarray, years: slice) -> None:
+        """Heat that must leave the top 3 m to bring it from September to ice at 0 °C."""
+        thickness = self.bounds[:, 1] - self.bounds[:, 0]
+        share = layer_overlap(self.depth_bnds, PERMAFROST_DEPTH).values / thickness
+        constants = np.array(
+            [LATENT_HEAT_OF_FUSION, HEAT_CAPACITY_WATER, HEAT_CAPACITY_ICE], liquid.dtype
+        )
+        celsius = tsl - tsl.dtype.type(FREEZING_POINT)
+        solid = SOLID_HEAT_CAPACITY * thickness
+        latent, sensible = soil_heat(celsius, liquid, ice, solid, share, constants)
+        self.keep("latent_heat", (), latent, years)
+        self.keep("sensible_heat", (), sensible, years)
+
+    def sum_months(
+        self, name: str, source: str, weight: np.ndarray, *, mean: bool = False, minus: float = 0.0
+    ) -> None:
+        """Sum a variable's months; `weight` is (year, month) or (year, season, month)."""
+        values = self.read(source)
+        if minus:
+            values = values - values.dtype.type(minus)
+        total = monthly_sums(values, np.tile(weight, (self.members, 1, 1)))
+        if mean:
+            total /= np.tile(weight.sum(axis=-1), (self.members, 1))[..., None]
+        by_season = weight.shape[1] > 1
+        total = total if by_season else total[:, 0]
+        self.keep(name, ("season",) if by_season else (), total, slice(0, self.years))
+
+    def dataset(self, year: np.ndarray) -> xr.Dataset:
+        """Give what was kept."""
+        lat, lon = self.monthly["lat"], self.monthly["lon"]
+        coords = {
+            "member": self.monthly["member"],
+            "year": year,
+            "season": list(SEASONS),
+            "top": list(TOPS),
+            "depth": self.monthly["depth"],
+            "lat": lat,
+            "lon": lon,
+        }
+        data = {
+            name: (
+                ("member", "year", *self.dims[name], "lat", "lon"),
+                values.reshape(*values.shape[:-1], lat.size, lon.size),
+                self.attrs.get(name, {}),
+            )
+            for name, values in self.out.items()
+        }
+        return xr.Dataset(data, coords)
 
 
-def _by_season(
-    values: xr.DataArray, weight: dict[str, xr.DataArray], *, total: bool = False
-) -> xr.DataArray:
-    parts = [xr.dot(values, w, dim="month") if total else _mean(values, w) for w in weight.values()]
-    return xr.concat(parts, xr.DataArray(list(weight), dims="season", name="season"))
+def _attributes(name: str) -> dict[str, str]:
+    text, unit = _TEXTS[name]
+    return {"long_name": text, "units": unit}
 
 
-def _has_soil(layers: xr.DataArray) -> xr.DataArray:
-    return layers.isel(depth=0, drop=True).notnull()
-
-
-def _soil_temperature(tsl: xr.DataArray, bounds: xr.DataArray) -> xr.Dataset:
-    """Warmest and coldest month by layer, thaw depth, permafrost and taliks."""
-    out = xr.Dataset()
-    out["tsl_max"] = tsl.max("month").assign_attrs(long_name="warmest month", units="degC")
-    out["tsl_min"] = tsl.min("month").assign_attrs(long_name="coldest month", units="degC")
-    deepest = thaw_depth(tsl).max("month")
-    soil = _has_soil(tsl).any("month")
-    bottom = bounds.isel(bnds=1).where(out["tsl_max"].notnull().any("year")).max("depth")
-    out["thaw_depth"] = np.minimum(deepest, bottom).where(soil)
-    out["permafrost"] = permafrost(out["tsl_max"])
-    out["permafrost_at"] = permafrost_at(out["tsl_max"])
-    out["alt"] = deepest.where((out["permafrost"] == 1) & np.isfinite(deepest))
-    thickness = layer_overlap(bounds, PERMAFROST_DEPTH)
-    frozen = out["tsl_max"] <= 0
-    out["frozen_depth"] = xr.dot(frozen.astype("float64"), thickness, dim="depth").where(soil)
-    below = frozen.isel(depth=slice(None, None, -1)).cumsum("depth") > 0
-    thawed_above = (out["tsl_min"] > 0) & below.isel(depth=slice(None, None, -1))
-    talik = thawed_above.any("depth") & (out["permafrost"] == 1)
-    out["talik"] = talik.astype("float32").where(out["permafrost"].notnull())
-    texts = {
-        "thaw_depth": ("deepest seasonal thaw", "m"),
-        "alt": ("active layer thickness", "m"),
-        "frozen_depth": ("soil of the top 3 m frozen all year", "m"),
-        "permafrost": ("permafrost: a node frozen for 24 months", "1"),
-        "permafrost_at": ("permafrost: layer nearest 2 m frozen all year", "1"),
-        "talik": ("talik above or within permafrost", "1"),
-    }
-    for name, (text, unit) in texts.items():
-        out[name].attrs = {"long_name": text, "units": unit}
-    return out
-
-
-def _thaw_wetness(liquid: xr.DataArray, yearly: xr.Dataset, bounds: xr.DataArray) -> xr.DataArray:
-    """Liquid water of the thawed layer in the thaw season, per volume of that layer."""
-    depth = yearly["thaw_depth"].clip(max=WETNESS_DEPTH)
-    upper, lower = bounds.isel(bnds=0), bounds.isel(bnds=1)
-    share = ((depth - upper) / (lower - upper)).clip(0, 1)
-    water = xr.dot(liquid.fillna(0), share, dim="depth")
-    return (water / (1000.0 * depth.where(depth > 0))).assign_attrs(
-        long_name="wetness of the thawed layer, May to September", units="m3 m-3"
-    )
-
-
-def _zero_curtain(tsl: xr.DataArray) -> xr.DataArray:
+def _zero_curtain(node: xr.DataArray) -> xr.DataArray:
     """Days from +0.5 to −0.5 °C in the autumn and winter that begin in a year's September."""
-    node = tsl.sel(depth=CURTAIN_DEPTH, method="nearest", drop=True)
-    this = node.sel(month=slice(8, 12))
-    following = node.shift(year=-1).sel(month=slice(1, 5))
-    following = following.assign_coords(month=following["month"] + 12)
-    autumn = xr.concat([this, following], "month").transpose(..., "month")
+    this = node.isel(curtain=slice(5, None))
+    following = node.isel(curtain=slice(None, 5)).shift(year=-1)
+    autumn = xr.concat([this, following], "curtain").transpose(..., "curtain")
     # middles of the months from August on, days after 1 August in a 365-day year
     day = np.array([15.5, 46.0, 76.5, 107.0, 137.5, 168.5, 198.0, 227.5, 258.0, 288.5])
     upper, lower = CURTAIN_BOUNDS
     values = np.ascontiguousarray(autumn.values).reshape(-1, day.size)
-    length = curtain_length(values, day, 31.0, upper, lower).reshape(autumn.shape[:-1])
-    curtain = autumn.isel(month=0, drop=True).copy(data=length)
+    with _PARALLEL_KERNEL:
+        length = curtain_length(values, day, 31.0, upper, lower).reshape(autumn.shape[:-1])
+    curtain = autumn.isel(curtain=0, drop=True).copy(data=length)
     # the last autumn has no spring after it: only short curtains would be seen
-    return curtain.where(curtain["year"] < curtain["year"][-1]).assign_attrs(
-        long_name="zero curtain near 0.3 m, from monthly means", units="days"
-    )
-
-
-def _autumn_heat(september: xr.Dataset, bounds: xr.DataArray) -> xr.Dataset:
-    """Heat that must leave the top 3 m to bring it from its September state to ice at 0 °C."""
-    upper, lower = bounds.isel(bnds=0), bounds.isel(bnds=1)
-    thickness = lower - upper
-    share = layer_overlap(bounds, PERMAFROST_DEPTH) / thickness
-    latent = LATENT_HEAT_OF_FUSION * september["mrsll"]
-    capacity = (
-        SOLID_HEAT_CAPACITY * thickness
-        + HEAT_CAPACITY_WATER * september["mrsll"]
-        + HEAT_CAPACITY_ICE * september["mrsfl"]
-    )
-    sensible = capacity * (september["tsl"] - FREEZING_POINT)
-    soil = _has_soil(september["mrsll"])
-    out = xr.Dataset()
-    for name, heat in (("latent_heat", latent), ("sensible_heat", sensible)):
-        total = xr.dot(heat.fillna(0), share, dim="depth").where(soil)
-        text = f"{name.replace('_', ' ')} of the top 3 m in September, above ice at 0 °C"
-        out[name] = total.assign_attrs(long_name=text, units="J m-2")
-    return out
+    return curtain.where(curtain["year"] < curtain["year"][-1])

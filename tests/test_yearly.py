@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 
 from mpcf.build import build_dir
+from mpcf.stream import write_yearly
 from mpcf.variables import HEAT_CAPACITY_ICE, HEAT_CAPACITY_WATER, LATENT_HEAT_OF_FUSION
-from mpcf.yearly import SOLID_HEAT_CAPACITY, to_yearly, write_yearly
+from mpcf.yearly import SOLID_HEAT_CAPACITY, to_yearly
 
 SUMMER_DAYS = 31 + 30 + 31 + 31 + 30
 

@@ -1,0 +1,296 @@
+"""Compiled kernels of months to years: numpy in, numpy out, one pass over what was read.
+
+They run in the calling thread and release Python's lock, so that blocks can be worked on side by
+side. Sums are in float64, in the order of the months and of the layers, so that a result does not
+depend on how the data were cut.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+CELLS_AT_ONCE = 256
+"""Cells whose sums by layer stay in the processor's cache."""
+
+
+@numba.njit(cache=True, nogil=True)
+def monthly_sums(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Sum the months of each year by weight.
+
+    Parameters
+    ----------
+    values : ndarray (year, month, cell)
+        The values. A NaN makes the year's sum NaN, whatever its weight.
+    weight : ndarray (year, season, month)
+        The weights, float64.
+
+    Returns
+    -------
+    ndarray (year, season, cell)
+        Float64.
+    """
+    years, months, cells = values.shape
+    seasons = weight.shape[1]
+    out = np.zeros((years, seasons, cells))
+    for y in range(years):
+        for m in range(months):
+            for s in range(seasons):
+                w = weight[y, s, m]
+                for c in range(cells):
+                    out[y, s, c] += values[y, m, c] * w
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def soil_temperature(
+    tsl: np.ndarray, zero: float, depth: np.ndarray, lower: np.ndarray, shallow: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Reduce the soil temperature of each year.
+
+    Parameters
+    ----------
+    tsl : ndarray (year, month, layer, cell)
+        K; NaN where there is no soil.
+    zero : float
+        Freezing point, K, of the type of `tsl`.
+    depth, lower : ndarray (layer)
+        Depth of the nodes and of the layers' lower bounds, m.
+    shallow : ndarray (layer)
+        Thickness of each layer, m, in which frozen soil is counted.
+
+    Returns
+    -------
+    warmest, coldest : ndarray (year, layer, cell)
+        Warmest and coldest month, °C, of the type of `tsl`; NaN where no month has a value.
+    crossing : ndarray (year, cell)
+        Deepest of the months' first 0 °C crossings from the surface, m, linear between nodes; 0
+        where the surface is frozen all year, infinity where a month has none, NaN without soil.
+    thawed : ndarray (year, cell)
+        The same, but no deeper than the soil of that year.
+    frozen : ndarray (year, cell)
+        Soil, m, frozen all year; NaN without soil.
+    open_layer : ndarray (year, cell)
+        1 where a layer thawed all year lies above one that is frozen all year, 0 elsewhere.
+    """
+    years, months, layers, cells = tsl.shape
+    warmest = np.empty((years, layers, cells), tsl.dtype)
+    coldest = np.empty((years, layers, cells), tsl.dtype)
+    crossing = np.empty((years, cells))
+    thawed = np.empty((years, cells))
+    frozen = np.empty((years, cells))
+    open_layer = np.empty((years, cells), np.float32)
+    for y in range(years):
+        for k in range(layers):
+            for c in range(cells):
+                warmest[y, k, c] = -np.inf
+                coldest[y, k, c] = np.inf
+            for m in range(months):
+                for c in range(cells):
+                    t = tsl[y, m, k, c] - zero
+                    warmest[y, k, c] = t if t > warmest[y, k, c] else warmest[y, k, c]
+                    coldest[y, k, c] = t if t < coldest[y, k, c] else coldest[y, k, c]
+            for c in range(cells):
+                if warmest[y, k, c] < coldest[y, k, c]:
+                    warmest[y, k, c] = np.nan
+                    coldest[y, k, c] = np.nan
+        for c in range(cells):
+            crossing[y, c] = np.nan
+        for m in range(months):
+            for c in range(cells):
+                above = np.float64(tsl[y, m, 0, c] - zero)
+                if np.isnan(above):
+                    continue
+                first = 0.0
+                if above > 0.0:
+                    first = np.inf
+                    for k in range(1, layers):
+                        below = np.float64(tsl[y, m, k, c] - zero)
+                        if np.isnan(below):
+                            break
+                        if below <= 0.0:
+                            share = above / (above - below)
+                            first = depth[k - 1] + share * (depth[k] - depth[k - 1])
+                            break
+                        above = below
+                if not first <= crossing[y, c]:
+                    crossing[y, c] = first
+        for c in range(cells):
+            thawed[y, c] = np.nan
+            frozen[y, c] = np.nan
+            open_layer[y, c] = 0.0
+            is_thawed_above = False
+            bottom = np.nan
+            sum_frozen = 0.0
+            for k in range(layers):
+                if warmest[y, k, c] <= 0.0:
+                    sum_frozen += shallow[k]
+                    if is_thawed_above:
+                        open_layer[y, c] = 1.0
+                if coldest[y, k, c] > 0.0:
+                    is_thawed_above = True
+                if not np.isnan(warmest[y, k, c]):
+                    bottom = lower[k] if not lower[k] <= bottom else bottom
+            if not np.isnan(crossing[y, c]):
+                thawed[y, c] = min(crossing[y, c], bottom)
+                frozen[y, c] = sum_frozen
+    return warmest, coldest, crossing, thawed, frozen, open_layer
+
+
+@numba.njit(cache=True, nogil=True)
+def soil_water(
+    liquid: np.ndarray,
+    ice: np.ndarray,
+    weight: np.ndarray,
+    share: np.ndarray,
+    bounds: np.ndarray,
+    wet_depth: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Reduce the soil water of each year to seasons and depths.
+
+    Parameters
+    ----------
+    liquid, ice : ndarray (year, month, layer, cell)
+        kg m-2 by layer; NaN where there is no soil.
+    weight : ndarray (year, 2, month)
+        Length of the months, days, in the whole year and in the thaw season, 0 outside it.
+    share : ndarray (top, layer)
+        Share of each layer that lies above each of the depths.
+    bounds : ndarray (layer, 2)
+        Upper and lower bounds of the layers, m.
+    wet_depth : ndarray (year, cell)
+        Depth, m, over which the wetness of the thaw season is taken.
+
+    Returns
+    -------
+    liquid_tops, water_tops : ndarray (year, 2, top, cell)
+        Mean liquid, and mean liquid and frozen water above each depth, kg m-2. A layer with a gap
+        in the year counts as empty; a gap in the uppermost makes it NaN.
+    wetness : ndarray (year, cell)
+        Mean liquid water above `wet_depth` in the thaw season by volume; NaN where that is 0 or
+        NaN.
+    """
+    years, months, layers, cells = liquid.shape
+    tops = share.shape[0]
+    liquid_tops = np.zeros((years, 2, tops, cells), np.float32)
+    water_tops = np.zeros((years, 2, tops, cells), np.float32)
+    wetness = np.empty((years, cells))
+    year_liquid, thaw_liquid = np.empty(CELLS_AT_ONCE), np.empty(CELLS_AT_ONCE)
+    year_water, thaw_water = np.empty(CELLS_AT_ONCE), np.empty(CELLS_AT_ONCE)
+    above = np.empty((4, tops, CELLS_AT_ONCE))
+    wet = np.empty(CELLS_AT_ONCE)
+    for y in range(years):
+        year_length, thaw_length = weight[y, 0].sum(), weight[y, 1].sum()
+        for start in range(0, cells, CELLS_AT_ONCE):
+            n = min(CELLS_AT_ONCE, cells - start)
+            above[:] = 0.0
+            wet[:] = 0.0
+            for k in range(layers):
+                year_liquid[:] = 0.0
+                thaw_liquid[:] = 0.0
+                year_water[:] = 0.0
+                thaw_water[:] = 0.0
+                for m in range(months):
+                    in_year, in_thaw = weight[y, 0, m], weight[y, 1, m]
+                    row_liquid = liquid[y, m, k, start : start + n]
+                    row_ice = ice[y, m, k, start : start + n]
+                    for i in range(n):
+                        a = row_liquid[i]
+                        b = np.float64(a + row_ice[i])
+                        year_liquid[i] += a * in_year
+                        thaw_liquid[i] += a * in_thaw
+                        year_water[i] += b * in_year
+                        thaw_water[i] += b * in_thaw
+                upper, lower = bounds[k, 0], bounds[k, 1]
+                for i in range(n):
+                    year_liquid[i] /= year_length
+                    thaw_liquid[i] /= thaw_length
+                    year_water[i] /= year_length
+                    thaw_water[i] /= thaw_length
+                    part = (wet_depth[y, start + i] - upper) / (lower - upper)
+                    part = min(max(part, 0.0), 1.0)
+                    wet[i] += 0.0 if np.isnan(thaw_liquid[i]) else thaw_liquid[i] * part
+                for j in range(tops):
+                    part = share[j, k]
+                    add_layer(above[0, j], year_liquid, part, n, k)
+                    add_layer(above[1, j], thaw_liquid, part, n, k)
+                    add_layer(above[2, j], year_water, part, n, k)
+                    add_layer(above[3, j], thaw_water, part, n, k)
+            for j in range(tops):
+                for i in range(n):
+                    liquid_tops[y, 0, j, start + i] = above[0, j, i]
+                    liquid_tops[y, 1, j, start + i] = above[1, j, i]
+                    water_tops[y, 0, j, start + i] = above[2, j, i]
+                    water_tops[y, 1, j, start + i] = above[3, j, i]
+            for i in range(n):
+                d = wet_depth[y, start + i]
+                wetness[y, start + i] = wet[i] / (1000.0 * d) if d > 0.0 else np.nan
+    return liquid_tops, water_tops, wetness
+
+
+@numba.njit(cache=True, nogil=True)
+def add_layer(total: np.ndarray, layer: np.ndarray, share: float, count: int, k: int) -> None:
+    """Add a share of a layer to a sum; a gap below the uppermost layer counts as empty.
+
+    Parameters
+    ----------
+    total : ndarray (cell)
+        The sum, changed in place.
+    layer : ndarray (cell)
+        The layer's values.
+    share : float
+        Share of the layer that is added.
+    count : int
+        How many cells there are.
+    k : int
+        Number of the layer, 0 at the surface.
+    """
+    for i in range(count):
+        total[i] += 0.0 if k > 0 and np.isnan(layer[i]) else layer[i] * share
+
+
+@numba.njit(cache=True, nogil=True)
+def soil_heat(
+    celsius: np.ndarray,
+    liquid: np.ndarray,
+    ice: np.ndarray,
+    solid: np.ndarray,
+    share: np.ndarray,
+    constants: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the latent and the sensible heat of soil columns, above ice at 0 °C.
+
+    Parameters
+    ----------
+    celsius, liquid, ice : ndarray (year, layer, cell)
+        Temperature, °C, and water, kg m-2; NaN where there is no soil.
+    solid : ndarray (layer)
+        Heat capacity of the solids, J m-2 K-1.
+    share : ndarray (layer)
+        Share of each layer that is counted.
+    constants : ndarray (3)
+        Latent heat, J kg-1, heat capacity of water and of ice, J kg-1 K-1, of the type of `liquid`.
+
+    Returns
+    -------
+    latent : ndarray (year, cell)
+        J m-2; NaN without soil.
+    sensible : ndarray (year, cell)
+        J m-2; NaN without soil.
+    """
+    years, layers, cells = liquid.shape
+    latent, sensible = np.zeros((years, cells)), np.zeros((years, cells))
+    fusion, water, frozen = constants[0], constants[1], constants[2]
+    for y in range(years):
+        for k in range(layers):
+            for c in range(cells):
+                heat = fusion * liquid[y, k, c]
+                capacity = solid[k] + water * liquid[y, k, c] + frozen * ice[y, k, c]
+                warmth = capacity * celsius[y, k, c]
+                latent[y, c] += 0.0 if np.isnan(heat) else heat * share[k]
+                sensible[y, c] += 0.0 if np.isnan(warmth) else warmth * share[k]
+        for c in range(cells):
+            if np.isnan(liquid[y, 0, c]):
+                latent[y, c] = np.nan
+                sensible[y, c] = np.nan
+    return latent, sensible
