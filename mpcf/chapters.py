@@ -29,7 +29,8 @@ DEMO = "demo"
 LINE_MODULES = ("__main__.py", "chapters.py", "site.py", "stamps.py")
 # What the demonstration ensemble is made from.
 DATA_MODULES = (
-    *("demo", "geography.py", "kernels.py", "thaw.py", "variables.py", "yearly.py", "data"),
+    *("demo", "geography.py", "kernels.py", "thaw.py", "variables.py", "yearly.py"),
+    *("yearly_kernels.py", "data"),
 )
 DATA_PACKAGES = ("fair", "numba", "numpy", "scipy", "xarray", "zarr")
 MAIN_PACKAGES = (
