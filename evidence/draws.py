@@ -18,7 +18,7 @@ from mpcf.regression import response
 from mpcf.truth import moisture_effect
 
 SETS = 16
-SIZE = experiment.QUICK
+SIZE = experiment.Size(4, 10.0, 15.0)
 PHASES = experiment.PHASES
 STRETCHES = {
     "warming": PHASES["warming"],
