@@ -134,18 +134,24 @@ def judge_all(
     inside = region.stack(cell=("lat", "lon"))
     inside = inside[inside > 0]
 
-    def cells(a: xr.DataArray) -> xr.DataArray:
-        return a.stack(cell=("lat", "lon")).sel(cell=inside["cell"])
+    def cells(a):
+        stacked = a.stack(cell=("lat", "lon")).sel(cell=inside["cell"])
+        return stacked.reset_index("cell", drop=True)
 
+    needed = ["temperature", "precipitation", "soil_liquid", "soil_water", "thaw_wetness"]
+    needed += ["co2", "thaw_depth", "cSoil", "snow", "permafrost"]
+    yearly, y, null, truth = (cells(a) for a in (yearly[needed], y, null, truth))
+    yearly, inside = yearly.load(), inside.reset_index("cell", drop=True)
+    inside = inside.drop_vars(("lat", "lon"), errors="ignore")
     rows: list[dict[str, float | str]] = []
     for meaning, of in TRUTH_OF.items():
         season = "thaw" if meaning == "thaw_wetness" else "year"
         moisture = moisture_index(yearly, meaning, season=season).astype("float64")
         base = moisture.sel(year=base_period(moisture)).mean("year").broadcast_like(moisture)
         fluxes = xr.concat([y, null.sel(meaning=of, drop=True)], xr.Variable("flux", [0, 1]))
-        fluxes, effect = cells(fluxes), cells(truth.sel(meaning=of, drop=True))
+        effect = truth.sel(meaning=of, drop=True)
         for candidate in CANDIDATES:
-            x, held = (cells(design(yearly, m, candidate, season)) for m in (moisture, base))
+            x, held = (design(yearly, m, candidate, season) for m in (moisture, base))
             for estimator in ESTIMATORS:
                 for stretch, years in stretches.items():
                     last, during = slice(None, years[1]), slice(*years)

@@ -8,7 +8,9 @@ feels the temperature, CO2 differs by member too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
@@ -77,7 +79,7 @@ def emissions(least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
 def run_fair(
     years: np.ndarray,
     emissions: np.ndarray,
-    seeds: list[int] | None = None,
+    seeds: Sequence[int] | None = None,
     parameters: ClimateParameters = CLIMATE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run FaIR for CO2 emissions.
@@ -88,7 +90,7 @@ def run_fair(
         Consecutive years.
     emissions : ndarray (year,)
         PgC yr-1.
-    seeds : list of int, optional
+    seeds : sequence of int, optional
         One for each member, for internal variability; none: one member without variability.
     parameters : ClimateParameters
 
@@ -160,36 +162,50 @@ def run_fair(
     return co2, temperature
 
 
-def global_climate(seeds: list[int] | None = None, *, least: float = 0.0) -> GlobalClimate:
+@cache
+def global_climate(seeds: tuple[int, ...] | None = None, *, least: float = 0.0) -> GlobalClimate:
     """Run the scenario: CO2 and warming by member.
 
     Parameters
     ----------
-    seeds : list of int, optional
+    seeds : tuple of int, optional
         One for each member; none: one member without internal variability.
     least : float
         Least emissions ahead, PgC yr-1: see `emissions`.
+
+    Returns
+    -------
+    GlobalClimate
+        The same object for the same arguments: not to be changed.
     """
     years, pgc = emissions(least)
     co2, temperature = run_fair(years, pgc, seeds)
-    base = (years >= 1850) & (years <= 1900)
-    # The base is the same for all members: that of the run without variability.
-    unforced = run_fair(years, pgc)[1] if seeds else temperature
-    return GlobalClimate(years, co2, temperature - unforced[:, base].mean())
+    # The base is the same for all: that of the run without variability.
+    return GlobalClimate(years, co2, temperature - _base_temperature())
 
 
-def internal_variability(seeds: list[int]) -> np.ndarray:
+@cache
+def _base_temperature() -> float:
+    """Temperature of 1850-1900 above the unforced state, K."""
+    years, pgc = emissions()
+    before = years <= 1900
+    temperature = run_fair(years[before], pgc[before])[1]
+    return float(temperature[0, years[before] >= 1850].mean())
+
+
+@cache
+def internal_variability(seeds: tuple[int, ...]) -> np.ndarray:
     """Global temperature of the members without any emissions.
 
     Parameters
     ----------
-    seeds : list of int
+    seeds : tuple of int
         One for each member.
 
     Returns
     -------
     ndarray (member, year)
-        K, about zero, by the years of `emissions`.
+        K, about zero, by the years of `emissions`; not to be changed.
     """
     years, pgc = emissions()
     return run_fair(years, np.zeros_like(pgc), seeds)[1]

@@ -97,7 +97,7 @@ class Experiment:
         self.where, self.physics = where, physics
         self.lat, self.lon = where.cell_lat, where.cell_lon
         self._streams = np.random.SeedSequence(seed).spawn(members + 1)
-        seeds = [int(stream.generate_state(1)[0]) for stream in self._streams[1:]]
+        seeds = tuple(int(stream.generate_state(1)[0]) for stream in self._streams[1:])
         self.planet = global_climate(seeds)
         self.removal = global_climate(seeds, least=-SCENARIO.most_removal)
         self.variability = internal_variability(seeds)

@@ -33,8 +33,8 @@ def test_fair_follows_cesm2_after_a_thousand_petagrams():
 
 
 def test_members_differ_only_by_their_seed():
-    a = climate.global_climate([1, 2])
-    b = climate.global_climate([2])
+    a = climate.global_climate((1, 2))
+    b = climate.global_climate((2,))
     np.testing.assert_array_equal(a.warming[1], b.warming[0])
     assert np.abs(a.warming[0] - a.warming[1]).max() > 0.05
     assert 0.0 < np.abs(a.co2[0] - a.co2[1]).max() < 5.0
