@@ -1,4 +1,4 @@
-# make book | test | lab | serve | bench | clean | requirements; README.md says more.
+# make book | test | lab | serve | bench | evidence | clean | requirements; README.md says more.
 PYTHON ?= python3
 SOURCE ?= demo
 QUICK ?=
@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 OPTIONS := --source $(SOURCE) $(if $(QUICK),--quick)
 SITE := $(or $(MPCF_BUILD),_build)/$(SOURCE)$(if $(QUICK),-quick)/html
 
-.PHONY: book test lab serve bench clean requirements
+.PHONY: book test lab serve bench evidence clean requirements
 .DELETE_ON_ERROR:
 
 book: .venv/installed
@@ -26,6 +26,10 @@ serve: .venv/installed
 
 bench: .venv/installed
 	$(RUN) -m benchmarks
+
+# What the tests and intervals of the book keep of their promises, by simulation.
+evidence: .venv/installed
+	$(RUN) -m evidence sizes
 
 clean:
 	rm -rf _build

@@ -10,7 +10,7 @@ from scipy import stats
 
 from mpcf.least_squares import EFFECTS, Panel, resample_members
 from mpcf.moisture import base_period
-from mpcf.regression import coefficients, influence, long_run_error
+from mpcf.regression import coefficients, influence, long_run_error, refuse_one_member
 
 GRAMS_PER_PETAGRAM = 1e15
 
@@ -354,9 +354,10 @@ def resampled_phase_carbon(
     Raises
     ------
     ValueError
-        If a phase has years that the data do not have.
+        If a phase has years that the data do not have, or year effects are asked of one member.
     """
     _inside_data(phases, y)
+    refuse_one_member(estimator, y.sizes["member"])
     y, x, inside = _region_cells(y, x, region)
     rows = ("member", "year", "cell")
     base = len(y.sel(year=base_period(y))["year"])

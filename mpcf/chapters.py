@@ -514,6 +514,7 @@ def _inputs(run: Run, defaults: Mapping[str, Mapping[str, object]]) -> dict[str,
         _data_inputs(run) if run.source == DEMO else _source_state(run.source),
         stamps.package_files(PACKAGE, leave_out=LINE_MODULES),
         (project_root() / "catalog.yml").read_bytes(),
+        [stamps.fingerprint(file) for file in sorted((project_root() / "evidence").glob("*.csv"))],
         stamps.versions(MAIN_PACKAGES),
     )
     inputs = {}

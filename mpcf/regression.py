@@ -131,6 +131,25 @@ def predictors(
     return xr.concat(stacked, xr.DataArray(list(parts), dims="predictor", name="predictor"))
 
 
+def refuse_one_member(estimator: str, members: int) -> None:
+    """Stop if an estimator leaves nothing of a single member.
+
+    Parameters
+    ----------
+    estimator : str
+        See `transform`.
+    members : int
+        Number of members.
+
+    Raises
+    ------
+    ValueError
+        If year effects are asked of fewer than two members.
+    """
+    if estimator == "year effects" and members < 2:
+        raise ValueError("year effects need two members or more; with one, nothing is left")
+
+
 def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
     """Take out the effects that an estimator absorbs.
 
@@ -155,8 +174,7 @@ def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
     if estimator == "raw trend":
         return values - values.mean("year", skipna=False)
     if estimator == "year effects":
-        if values.sizes["member"] < 2:
-            raise ValueError("year effects need two members or more; with one, nothing is left")
+        refuse_one_member(estimator, values.sizes["member"])
         values = values - values.mean("member", skipna=False)
         return values - values.mean("year", skipna=False)
     if estimator == "first differences":
@@ -415,8 +433,7 @@ def _in_cells(
     if errors not in ERRORS:
         raise ValueError(f"errors '{errors}' are unknown; choose one of {', '.join(ERRORS[1:])}")
     members, years = y.sizes["member"], y.sizes["year"]
-    if estimator == "year effects" and members < 2:
-        raise ValueError("year effects need two members or more; with one, nothing is left")
+    refuse_one_member(estimator, members)
     lags = math.ceil(1.3 * math.sqrt(years)) if lags is None else lags
     if not 0 <= lags < years:
         raise ValueError(f"{lags} lags in {years} years; give 0 to {years - 1}")

@@ -6,6 +6,7 @@ import xarray as xr
 
 from mpcf.attribution import (
     bootstrap_interval,
+    both,
     contributions,
     draw_members,
     jackknife,
@@ -17,6 +18,7 @@ from mpcf.attribution import (
     widen,
 )
 from mpcf.regression import fit
+from mpcf.results import interval
 
 PHASES = {"warming": (2000, 2039), "net-zero": (2040, 2059)}
 
@@ -96,6 +98,49 @@ def test_few_members_get_no_interval():
     out = jackknife(lambda kept: x.isel(member=kept).mean(), 3)
     assert float(out["estimate"]) == pytest.approx(7 / 3) and bool(out["low"].isnull())
     assert verdict(float(out["low"]), float(out["high"]), sign=1) == "can't be told"
+
+
+@pytest.mark.parametrize("members", [1, 2, 3])
+def test_fewer_than_four_members_give_an_estimate_and_no_bound(members):
+    x = xr.DataArray(np.arange(1.0, 4.0)[:members], dims="member")
+    alone = jackknife(lambda kept: x.isel(member=kept).mean(), members)
+    drawn = xr.DataArray(np.linspace(1.0, 2.0, 20), dims="draw")
+    resampled = bootstrap_interval(x.mean(), drawn, members)
+    shared = xr.Dataset({"se": ("predictor", [0.5]), "degrees_of_freedom": 5})
+    name = {"predictor": ["moisture"]}
+    wide = widen(alone.expand_dims(name), shared.assign_coords(name))
+    for found in (alone, resampled, wide):
+        assert found["estimate"].values == pytest.approx(float(x.mean()))
+        assert all(bool(found[v].isnull().all()) for v in ("se", "low", "high"))
+    words = "{b:.1f} ({b_low:.1f} to {b_high:.1f})".format(
+        **interval("b", [float(alone[v]) for v in ("estimate", "low", "high")], "PgC", "a part")
+    )
+    assert words.endswith("(unknown to unknown)")
+    assert verdict(float(alone["low"]), float(alone["high"]), sign=-1) == "can't be told"
+    assert both("holds", "can't be told") == "can't be told"
+
+
+def test_year_effects_of_one_member_are_refused_by_name_everywhere():
+    y, x, _, region = planted(noise=1.0)
+    y, x = y.expand_dims(flux=["nep"]).isel(member=[0]), x.isel(member=[0])
+    ask = (y, x, region, PHASES, "year effects")
+    for refused in (
+        lambda: phase_carbon(*ask),
+        lambda: shared_signal_error(*ask),
+        lambda: resampled_phase_carbon(*ask, counts=np.array([[1]])),
+        lambda: jackknife(lambda kept: phase_carbon(*ask), 1),
+    ):
+        with pytest.raises(ValueError, match="year effects need two members or more"):
+            refused()
+    with pytest.raises(ValueError, match="one member can't be resampled"):
+        draw_members(1)
+
+
+def test_one_member_keeps_the_error_of_its_own_years():
+    y, x, _, region = planted(noise=1.0)
+    y, x = y.expand_dims(flux=["nep"]).isel(member=[0]), x.isel(member=[0])
+    found = shared_signal_error(y, x, region, PHASES, "raw trend")
+    assert (found["se"].sel(predictor=["moisture", "temperature"]) > 0).all()
 
 
 def test_a_phase_outside_the_data_is_an_error():

@@ -14,8 +14,10 @@ from mpcf.regression import (
     collinearity,
     false_discovery_mask,
     fit,
+    influence,
     predictors,
     response,
+    shapley_shares,
     transform,
 )
 
@@ -134,6 +136,36 @@ def test_too_few_members_are_refused_by_name():
         fit(*[a.isel(member=[0]) for a in panel()], "year effects")
     with pytest.raises(ValueError, match="raw trend, year effects, first differences"):
         fit(y, x, "fixed effects")
+
+
+@pytest.mark.parametrize("members", [1, 2, 3, 4])
+def test_clustered_errors_begin_with_four_members(members):
+    y, x = panel(members=members)
+    out = fit(y, x, "raw trend", errors="cluster")
+    assert out["b"].notnull().all()
+    known = members >= 4
+    for name in ("se", "t", "p"):
+        assert bool(out[name].notnull().all()) == known and bool(out[name].isnull().all()) != known
+
+
+@pytest.mark.parametrize("errors", ["ols", "newey-west", "cosine", "effective sample size"])
+@pytest.mark.parametrize("estimator", ["raw trend", "first differences"])
+def test_one_member_has_errors_from_its_years(estimator, errors):
+    out = fit(*[a.isel(member=[0]) for a in panel()], estimator, errors=errors)
+    assert (out["se"] > 0).all() and (out["freedom"] >= 1).all()
+
+
+def test_year_effects_of_one_member_are_refused_by_name():
+    y, x = (a.isel(member=[0]) for a in panel())
+    for refused in (
+        lambda: transform(y, "year effects"),
+        lambda: coefficients(y.expand_dims(flux=["y"]), x, "year effects"),
+        lambda: influence(y.expand_dims(flux=["y"]), x, "year effects"),
+        lambda: collinearity(x, "year effects"),
+        lambda: shapley_shares(y, x, "year effects"),
+    ):
+        with pytest.raises(ValueError, match="year effects need two members or more"):
+            refused()
 
 
 def test_sides_add_up_to_the_net_flux():

@@ -1,0 +1,21 @@
+"""Write evidence anew: ``python -m evidence sizes``."""
+
+from __future__ import annotations
+
+import argparse
+
+from evidence import sizes
+
+COMMANDS = {"sizes": sizes.write}
+"""What there is evidence of, and what writes it."""
+
+
+def main() -> None:
+    """Run the command that is named."""
+    parser = argparse.ArgumentParser(prog="python -m evidence", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS, help="which evidence")
+    COMMANDS[parser.parse_args().command]()
+
+
+if __name__ == "__main__":
+    main()
