@@ -506,6 +506,7 @@ def _work(job: _Job, pool: Executor, workers: int, bar) -> None:
     import dask
 
     waiting, running = deque(job.todo()), {}
+    planned = set(waiting)
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers:
@@ -519,7 +520,10 @@ def _work(job: _Job, pool: Executor, workers: int, bar) -> None:
                 with _where(job, step):
                     future.result()
                 # a member's parts are on disk until its bands are joined, so those come first
-                waiting.extendleft(job.following(step))
+                # (two blocks that end together both see that they are the last)
+                following = [join for join in job.following(step) if join not in planned]
+                planned.update(following)
+                waiting.extendleft(following)
                 bar.update()
     finally:
         for future in running:

@@ -1,5 +1,6 @@
 """The yearly store comes out the same whatever the blocks, the workers and what cut a run short."""
 
+import contextlib
 import errno
 import functools
 import http.server
@@ -133,19 +134,42 @@ def test_the_store_does_not_depend_on_the_blocks(memory, lazy, tmp_path, undistu
 
 
 def test_nor_on_the_number_of_workers(lazy, tmp_path, undisturbed, monkeypatch):
-    def pool(scheduler, memory):
-        return _entered(ThreadPoolExecutor(5))
-
-    import contextlib
-
     @contextlib.contextmanager
-    def _entered(executor):
-        with executor as running:
+    def pool(scheduler, memory):
+        with ThreadPoolExecutor(5) as running:
             yield running, 5
 
     monkeypatch.setattr(stream, "_pool", pool)
     write_yearly(lazy, tmp_path / "yearly.zarr", progress=False, memory=10_000)
     assert files(tmp_path / "yearly.zarr") == undisturbed
+
+
+def test_blocks_that_end_together_have_their_bands_joined_once(lazy, tmp_path, monkeypatch):
+    both, joined = threading.Barrier(2), []
+    mark, take = stream._mark, stream.take_band
+
+    def together(folder, name):
+        mark(folder, name)
+        if name.startswith("block"):
+            both.wait(timeout=30)
+
+    def counted(*arguments):
+        joined.append(arguments[2])
+        take(*arguments)
+
+    monkeypatch.setattr(stream, "_mark", together)
+    monkeypatch.setattr(stream, "take_band", counted)
+    monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _two_threads())
+    single = lazy.isel(member=[0], time=slice(0, 48))
+    assert len(plan(single, SMALL).blocks(0)) == 2
+    write_yearly(single, tmp_path / "yearly.zarr", progress=False, memory=SMALL)
+    assert len(joined) == 1
+
+
+@contextlib.contextmanager
+def _two_threads():
+    with ThreadPoolExecutor(2) as pool:
+        yield pool, 2
 
 
 def test_chunks_smaller_than_a_row_are_written_too(lazy, tmp_path, monkeypatch):
