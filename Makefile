@@ -30,6 +30,7 @@ bench: .venv/installed
 # What the tests and intervals of the book keep of their promises, by simulation.
 evidence: .venv/installed
 	$(RUN) -m evidence sizes
+	$(RUN) -m evidence draws
 
 clean:
 	rm -rf _build

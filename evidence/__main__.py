@@ -1,12 +1,12 @@
-"""Write evidence anew: ``python -m evidence sizes``."""
+"""Write evidence anew: ``python -m evidence sizes`` or ``draws``."""
 
 from __future__ import annotations
 
 import argparse
 
-from evidence import sizes
+from evidence import draws, sizes
 
-COMMANDS = {"sizes": sizes.write}
+COMMANDS = {"sizes": sizes.write, "draws": draws.write}
 """What there is evidence of, and what writes it."""
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import xarray as xr
 from tqdm import tqdm
 
+from mpcf import evidence
 from mpcf.candidates import judge_all
 from mpcf.demo import experiment
 from mpcf.demo.draws import RANGES, draw
@@ -46,8 +45,8 @@ def judged(yearly: xr.Dataset) -> list[dict]:
     return judge_all(yearly, response(yearly), response(without), truth, region, STRETCHES)
 
 
-def main(folder: Path) -> Path:
-    """Run all sets and write the table."""
+def write() -> None:
+    """Run all sets; write the table, and the parameters beside it."""
     rows, sets = [], []
     for number, physics in enumerate(tqdm(draw(SETS), desc="drawn physics"), start=1):
         yearly = ensemble(physics)
@@ -58,7 +57,5 @@ def main(folder: Path) -> Path:
         area = float(permafrost_region(yearly, yearly["areacella"]).sum()) / 1e12
         sets.append({"set": number, **chosen, "permafrost": area})
         rows += [{"set": number, **row} for row in judged(yearly)]
-    path = folder / "draws.csv"
-    pd.DataFrame(rows).to_csv(path, index=False, float_format="%.5g")
-    pd.DataFrame(sets).to_csv(folder / "draws-parameters.csv", index=False, float_format="%.5g")
-    return path
+    for name, table in (("draws", rows), ("draws-parameters", sets)):
+        pd.DataFrame(table).to_csv(evidence.path(name), index=False, float_format="%.5g")
