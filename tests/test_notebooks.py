@@ -16,8 +16,8 @@ def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
 
-def test_there_are_seven_chapters_in_order():
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(1, 8)]
+def test_there_are_eight_chapters_in_order():
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(1, 9)]
 
 
 def test_notebook_is_valid_and_its_cells_have_ids(notebook):
