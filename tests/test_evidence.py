@@ -8,7 +8,7 @@ import xarray as xr
 from evidence import sizes
 from mpcf.attribution import phase_carbon, shared_signal_error
 from mpcf.evidence import common_signal, no_kinder, read
-from mpcf.regression import fit
+from mpcf.regression import DEFAULT_ERRORS, fit
 
 KEY = ["what", "estimator", "error", "members", "years", "phi", "common signal"]
 
@@ -96,3 +96,55 @@ def test_a_planted_common_signal_is_found(common):
     y, x, _ = sizes.simulate(sizes.Case(8, 184, 0.3, common), trials=200)
     assert float(common_signal(y, x).mean()) == pytest.approx(common, abs=0.1)
     assert common_signal(y.isel(member=[0]), x.isel(member=[0])).isnull().all()
+
+
+def worst(rows, estimator, error):
+    """Largest share of false alarms."""
+    return rows.loc[(rows["estimator"] == estimator) & (rows["error"] == error), "measured"].max()
+
+
+def test_the_books_own_tests_keep_their_size_as_in_the_demonstration(kept):
+    like = kept[kept["what"] == "size as in the demonstration"]
+    for estimator, error in DEFAULT_ERRORS.items():
+        assert worst(like, estimator, error) <= 0.075, estimator
+
+
+@pytest.mark.parametrize(
+    ("estimator", "phi", "most"),
+    [
+        ("year effects", 0.7, 0.075),
+        ("year effects", 0.9, 0.10),
+        ("first differences", 0.9, 0.09),
+        ("raw trend", 0.3, 0.09),
+        ("raw trend", 0.7, 0.14),
+    ],
+)
+def test_the_books_own_tests_keep_their_bounds_up_to_an_autocorrelation(kept, estimator, phi, most):
+    """Whatever the members, years and common signal."""
+    rows = kept[(kept["what"] == "size") & (kept["phi"] <= phi)]
+    assert worst(rows, estimator, DEFAULT_ERRORS[estimator]) <= most
+
+
+def test_what_the_book_warns_of_does_fail(kept):
+    rows = kept[kept["what"] == "size"]
+    shared = rows[(rows["common signal"] == 2) & (rows["members"] == 28)]
+    clustered = shared[(shared["estimator"] == "raw trend") & (shared["error"] == "cluster")]
+    assert clustered["measured"].min() > 0.75
+    few = rows[rows["members"] == 4]
+    assert few.loc[few["error"] == "cluster, linearmodels' default", "measured"].min() > 0.15
+    long_memory = rows[(rows["phi"] == 0.9) & (rows["years"] == 51)]
+    assert worst(long_memory, "raw trend", "cosine") > 0.15, "what chapter 4 says no row mends"
+
+
+def test_intervals_that_the_book_uses_hold_what_they_promise(kept):
+    rows = kept[kept["what"].str.startswith("coverage")]
+    held = rows.set_index(["estimator", "error"])["measured"]
+    assert held["raw trend", "jackknife, widened"].min() >= 0.93
+    assert held["year effects", "jackknife"].between(0.93, 0.975).all()
+    alone = rows[rows["common signal"] == 0].set_index("error")["measured"]
+    for error in ("member interval", "bootstrap, Student's t"):
+        assert alone[error].min() >= 0.93
+    percentiles = rows[(rows["error"] == "bootstrap, percentiles") & (rows["members"] <= 10)]
+    assert percentiles["measured"].max() < 0.93
+    shared = rows[(rows["common signal"] == 1) & (rows["members"] == 28)]
+    assert shared.loc[shared["error"] == "jackknife", "measured"].min() < 0.65
