@@ -15,7 +15,7 @@ book: .venv/installed
 	$(RUN) -m mpcf book $(OPTIONS)
 
 test: .venv/installed
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab notebooks
