@@ -447,7 +447,10 @@ def _show_markdown(text: str) -> None:
 
 def _markdown_table(frame: pd.DataFrame) -> str:
     head = [str(frame.index.name or ""), *map(str, frame.columns)]
-    lines = ["| " + " | ".join(head) + " |", "|:--" + "|--:" * len(frame.columns) + "|"]
+    # words to the left, numbers to the right
+    words = frame.map(lambda cell: any(letter.isalpha() for letter in str(cell).strip("*"))).any()
+    marks = "".join("|:--" if wordy else "|--:" for wordy in words)
+    lines = ["| " + " | ".join(head) + " |", f"|:--{marks}|"]
     lines += [f"| {row} | " + " | ".join(map(str, frame.loc[row])) + " |" for row in frame.index]
     return "\n".join(lines)
 

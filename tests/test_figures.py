@@ -1,6 +1,7 @@
 """Figures and maps: what is drawn is what was given, without a network."""
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -27,7 +28,8 @@ def test_maps_have_titles_one_bar_and_the_fields_values(field):
     fig = polar_maps({"a": field, "b": hole}, label="K", cmap="viridis", vmin=0, vmax=100)
     fig.canvas.draw()
     maps, bars = fig.axes[:2], fig.axes[2:]
-    assert [ax.get_title() for ax in maps] == ["a", "b"]
+    where = plt.rcParams["axes.titlelocation"]
+    assert [ax.get_title(where) for ax in maps] == ["a", "b"]
     assert len(bars) == 1 and bars[0].get_xlabel() == "K"
     drawn = mesh(maps[1]).get_array()
     np.testing.assert_array_equal(np.ma.getmaskarray(drawn).reshape(hole.shape), hole.isnull())

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import erf
 
 from mpcf.demo import carbon, column, weather
-from mpcf.demo.parameters import CARBON, CLIMATE, SOIL, Physics
+from mpcf.demo.parameters import CARBON, CLIMATE, SOIL, WEATHER, Physics
 
 P = column.values()
 DAY = 86400.0
@@ -462,9 +462,11 @@ def control(years, noise):
     spin = 100
     air = weather.forcing(LAT, LON, normals, np.zeros(spin + years), 0.0, np.random.default_rng(5))
     if not noise:
-        quiet = np.mean(air.temperature.reshape(LAT.size, -1, 12), axis=1)
+        cycle = np.cos(2 * np.pi * (weather.MONTH_MIDDLE - WEATHER.coldest))
+        quiet = normals.mean[:, None] - normals.amplitude[:, None] * cycle
         wet = np.mean(air.precipitation.reshape(LAT.size, -1, 12), axis=1)
-        air = weather.Weather(np.tile(quiet, spin + years), np.tile(wet, spin + years))
+        quiet, wet = np.tile(quiet, spin + years), np.tile(wet, spin + years)
+        air = weather.Weather(quiet, wet, weather.mid_month_values(quiet))
     sun = weather.daily_insolation(LAT, np.arange(column.STEPS) * 5.0 + 2.5)
     columns = column.new_columns(air.temperature[:, : 12 * spin].mean(axis=1))
     record = column.advance(
@@ -497,7 +499,7 @@ def by_year(values, years):
 
 
 def test_control_in_a_climate_that_repeats_does_not_drift():
-    """Found: less than 0.01 K in 300 years, but 0.054 K where permafrost is marginal (-0.4 °C).
+    """Found: less than 0.01 K in 300 years, but 0.11 K where permafrost is marginal (-0.4 °C).
 
     There the spin-up of 100 years leaves thaw that goes on for a century: -0.4 g m-2 yr-1 of
     carbon, 0.1 % of its GPP and 0.015 PgC yr-1 if it were so on 37 M km2.
@@ -507,7 +509,9 @@ def test_control_in_a_climate_that_repeats_does_not_drift():
     temperature = by_year(record.temperature, years)
     water = by_year(record.liquid, years).sum(axis=2) + by_year(record.ice, years).sum(axis=2)
     assert -1.0 < temperature.mean(axis=(1, 2))[2] < 0.0  # the marginal cell is one
-    assert np.abs(temperature[:, -1] - temperature[:, 0]).max() < 0.1
+    change = np.abs(temperature[:, -1] - temperature[:, 0]).max(axis=1)
+    assert np.delete(change, 2).max() < 0.02
+    assert change[2] < 0.15
     assert np.abs(temperature[:, -1] - temperature[:, 100]).max() < 0.02
     assert np.abs(water[:, -1] / water[:, 0] - 1.0).max() < 0.02
     assert np.abs(water[:, -1] / water[:, 100] - 1.0).max() < 0.005
