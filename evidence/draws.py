@@ -30,7 +30,9 @@ def ensemble(physics) -> xr.Dataset:
     run = experiment.Experiment(grid(SIZE.dlat, SIZE.dlon), SIZE.members, physics=physics)
     worlds = (World(), *map(null, MEANINGS))
     twins = Twins(run, worlds=worlds, thermal_twins=())
-    members = [twins.judged(index, run.member(index)) for index in range(SIZE.members)]
+    members = [
+        twins.judged(index, run.member(index).at(twins.cells)) for index in range(SIZE.members)
+    ]
     number = xr.DataArray(range(1, SIZE.members + 1), dims="member", name="member")
     varying = [name for name in members[0].data_vars if "year" in members[0][name].dims]
     return xr.concat([m[varying] for m in members], number).merge(members[0].drop_vars(varying))

@@ -122,6 +122,10 @@ class Fluxes:
     soil: np.ndarray
     plants: np.ndarray
 
+    def at(self, cells: np.ndarray) -> Fluxes:
+        """Return some cells."""
+        return Fluxes(*(getattr(self, name)[cells] for name in self.__dataclass_fields__))
+
     def months(self, first: int) -> Fluxes:
         """Return the months from `first` on."""
         return Fluxes(*(getattr(self, name)[:, first:] for name in self.__dataclass_fields__))

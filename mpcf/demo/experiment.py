@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,11 @@ class Member:
     co2: np.ndarray
     warming: np.ndarray
     at_zero: column.Columns
+
+    def at(self, cells: np.ndarray) -> Member:
+        """Return a copy of some cells."""
+        parts = {name: getattr(self, name).at(cells) for name in ("monthly", "fluxes", "at_zero")}
+        return replace(self, **parts)
 
 
 class Experiment:

@@ -42,7 +42,7 @@ VARIABLES = {
     "pr": ("flat", "precipitation", "kg m-2 s-1", MEAN, 12),
     "snd": ("flat", "snow depth", "m", MEAN, 10),
     "cSoil": ("flat", "carbon in litter and soil", "kg m-2", "time: point", 20),
-    "cVeg": ("flat", "carbon in plants", "kg m-2", "time: point", 20),
+    "cVeg": ("flat", "carbon in plants", "kg m-2", "time: point", 16),
     "tsl": ("deep", "soil temperature", "K", MEAN, 15),
     "mrsll": ("deep", "liquid water in the soil layer", "kg m-2", MEAN, 11),
     "mrsfl": ("deep", "ice in the soil layer", "kg m-2", MEAN, 11),
@@ -257,6 +257,7 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
                 task.result()
             waiting = [writer.submit(_write_member, monthly, index, member, where)]
             if index < with_twins:
+                member = member.at(twins.cells)  # the whole is dropped once it is written
                 found = twins.member(index, member)
                 bar.update()
                 waiting.append(

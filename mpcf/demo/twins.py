@@ -318,6 +318,13 @@ class Twins:
     def member(self, index: int, member: Member) -> dict[str, dict[str, np.ndarray]]:
         """Run the twins of a member.
 
+        Parameters
+        ----------
+        index : int
+            Number of the member.
+        member : Member
+            The member in the twins' own cells, see `Member.at`.
+
         Returns
         -------
         dict
@@ -327,8 +334,8 @@ class Twins:
         forced = e.own_weather(index, e.planet.warming[index], cells)
         still = e.own_weather(index, e.variability[index], cells)
         rest, water = self._rest(self._columns["rest"].copy(), still)
-        records = self._records(member.monthly.at(cells), rest, member.co2)
-        at_zero = {"full": member.at_zero.at(cells)}
+        records = self._records(member.monthly, rest, member.co2)
+        at_zero = {"full": member.at_zero.copy()}
         # Years are summed up beside the kernels; a record is dropped as soon as that is done.
         with ThreadPoolExecutor(1) as summing:
             columns = []
@@ -345,15 +352,16 @@ class Twins:
                     at_zero[name] = then
             out = self._carbon_twins(records)
             recovery = []
+            zero = 12 * (ZERO - APART)
+            until_zero = {name: records.columns[name].months(0, zero) for name in at_zero}
+            after = np.ascontiguousarray(water[:, (ZERO - APART) * column.STEPS :])
+            del water, rest, records
             removal = e.own_weather(index, e.removal.warming[index], cells)
             co2 = {"full": e.removal.co2[index, e.years(APART)]}
-            zero = 12 * (ZERO - APART)
-            after = np.ascontiguousarray(water[:, (ZERO - APART) * column.STEPS :])
-            del water, rest
             for name, state in at_zero.items():
                 held = held_water(name, after) if name != "full" else None
                 later = e.advance(state, removal.months(zero), cells, held=held)
-                record = records.columns.pop(name).months(0, zero).then(later)
+                record = until_zero.pop(name).then(later)
                 fluxes = self._world(Records({name: record}, co2), thermal(name))
                 recovery.append(summing.submit(self._column_years, record, fluxes))
             out["columns"] = _stack([years.result() for years in columns])
@@ -364,7 +372,7 @@ class Twins:
         return out
 
     def judged(self, index: int, member: Member) -> xr.Dataset:
-        """Run only what a regression is judged by.
+        """Run only what a regression is judged by: see `member` for its arguments.
 
         Returns
         -------
@@ -376,7 +384,7 @@ class Twins:
         e, cells = self.experiment, self.cells
         still = e.own_weather(index, e.variability[index], cells)
         rest, _ = self._rest(self._columns["rest"].copy(), still)
-        records = self._records(member.monthly.at(cells), rest, member.co2)
+        records = self._records(member.monthly, rest, member.co2)
         own = self._world(records, World())
         first = 12 * (FIRST_YEAR - APART)
         monthly = _monthly_dataset(records.columns["full"].months(first), own.months(first), e)

@@ -18,7 +18,7 @@ def world():
     experiment = Experiment(grid(20.0, 60.0), 1, seed=7)
     member = experiment.member(0)
     made = twins.Twins(experiment)
-    return experiment, member, made, made.member(0, member)
+    return experiment, member, made, made.member(0, member.at(made.cells))
 
 
 def total(values):
