@@ -5,7 +5,6 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-
 STRIP = 256
 """Cells whose state stays in the processor's cache while their layers are read."""
 
