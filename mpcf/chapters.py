@@ -26,7 +26,7 @@ from mpcf.build import build_dir, project_root, write_atomic
 PACKAGE = Path(__file__).parent
 DEMO = "demo"
 # The line itself: an edit of these changes no result.
-LINE_MODULES = ("__main__.py", "chapters.py", "site.py", "stamps.py")
+LINE_MODULES = ("__main__.py", "chapters.py", "site.py", "speed.py", "stamps.py")
 # What the demonstration ensemble is made from.
 DATA_MODULES = (
     *("demo", "geography.py", "kernels.py", "thaw.py", "variables.py", "yearly.py"),

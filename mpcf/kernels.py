@@ -5,10 +5,43 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+STRIP = 256
+"""Cells whose state stays in the processor's cache while their layers are read."""
 
-@numba.njit(cache=True, parallel=True)
-def first_crossing(temperature: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Find the first 0 °C crossing from the surface of each temperature profile.
+
+@numba.njit(cache=True, error_model="numpy")
+def _crossing(count, above, below, upper, lower):
+    """Depth of 0 °C between two nodes, the upper of which is the last of `count` thawed ones."""
+    if count == 0:
+        return 0.0 if below <= 0.0 else np.nan
+    above, below = np.float64(above), np.float64(below)
+    return upper + above / (above - below) * (lower - upper) if below <= 0.0 else np.inf
+
+
+@numba.njit(cache=True)
+def _beyond(values, limit):
+    """Tell whether a value is above a limit; without branches, so that it is vectorised."""
+    found = np.int32(0)
+    for i in range(values.size):
+        found |= np.int32(values[i] > limit)
+    return found
+
+
+@numba.njit(cache=True)
+def _thaw_node(layer, k, count, limit):
+    """Count node `k` where it and all nodes above are thawed; tell whether it is above a limit."""
+    beyond = np.int32(0)
+    for c in range(count.size):
+        count[c] = k + np.int32(1) if (count[c] == k) & (layer[c] > 0) else count[c]
+        beyond |= np.int32(layer[c] > limit)
+    return beyond
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def crossing_of_profiles(
+    temperature: np.ndarray, depth: np.ndarray, limit: float
+) -> tuple[np.ndarray, bool]:
+    """Find the first 0 °C crossing from the surface, nodes side by side in memory.
 
     Linear between nodes. Nodes that are NaN end a profile (bedrock).
 
@@ -18,33 +51,116 @@ def first_crossing(temperature: np.ndarray, depth: np.ndarray) -> np.ndarray:
         °C.
     depth : ndarray (depth)
         Depth of the nodes, m, increasing.
+    limit : float
+        °C; what no temperature can be.
 
     Returns
     -------
-    ndarray (profile)
+    crossing : ndarray (profile)
         m; 0 where the uppermost node is at or below 0 °C, infinity where no node is, and NaN where
         the uppermost node is NaN.
+    beyond : bool
+        Whether any value is above `limit`.
     """
-    n, nodes = temperature.shape
-    crossing = np.empty(n, dtype=np.float64)
-    for i in numba.prange(n):
-        above = np.float64(temperature[i, 0])
-        if np.isnan(above):
-            crossing[i] = np.nan
-        elif above <= 0.0:
-            crossing[i] = 0.0
-        else:
-            crossing[i] = np.inf
-            for k in range(1, nodes):
-                below = np.float64(temperature[i, k])
-                if np.isnan(below):
-                    break
-                if below <= 0.0:
-                    share = above / (above - below)
-                    crossing[i] = depth[k - 1] + share * (depth[k] - depth[k - 1])
-                    break
-                above = below
-    return crossing
+    profiles, nodes = temperature.shape
+    crossing = np.empty(profiles)
+    strips = -(-profiles // STRIP)
+    beyond = 0
+    for strip in numba.prange(strips):
+        start, stop = strip * STRIP, min((strip + 1) * STRIP, profiles)
+        beyond += _beyond(temperature[start:stop].reshape(-1), limit)
+        for i in range(start, stop):
+            k = 0
+            while k < nodes and temperature[i, k] > 0:
+                k += 1
+            upper, lower = max(k - 1, 0), min(k, nodes - 1)
+            crossing[i] = _crossing(
+                k, temperature[i, upper], temperature[i, lower], depth[upper], depth[lower]
+            )
+    return crossing, beyond > 0
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def crossing_of_layers(
+    temperature: np.ndarray, depth: np.ndarray, limit: float
+) -> tuple[np.ndarray, bool]:
+    """Find the first 0 °C crossing from the surface, cells side by side in memory.
+
+    Parameters
+    ----------
+    temperature : ndarray (step, depth, cell)
+        °C.
+    depth : ndarray (depth)
+        Depth of the nodes, m, increasing.
+    limit : float
+        °C; what no temperature can be.
+
+    Returns
+    -------
+    crossing : ndarray (step, cell)
+        As of `crossing_of_profiles`.
+    beyond : bool
+        Whether any value is above `limit`.
+    """
+    steps, nodes, cells = temperature.shape
+    crossing = np.empty((steps, cells))
+    strips = -(-cells // STRIP)
+    beyond = 0
+    for strip in numba.prange(steps * strips):
+        step, start = strip // strips, strip % strips * STRIP
+        stop = min(start + STRIP, cells)
+        count = np.zeros(stop - start, np.int32)
+        for k in range(nodes):
+            beyond += _thaw_node(temperature[step, k, start:stop], np.int32(k), count, limit)
+        for c in range(start, stop):
+            k = count[c - start]
+            upper, lower = max(k - 1, 0), min(k, nodes - 1)
+            above, below = temperature[step, upper, c], temperature[step, lower, c]
+            crossing[step, c] = _crossing(k, above, below, depth[upper], depth[lower])
+    return crossing, beyond > 0
+
+
+@numba.njit(cache=True)
+def _add_frozen(now, before, hit):
+    for c in range(hit.size):
+        hit[c] |= np.int32((now[c] <= 0) & (before[c] <= 0))
+
+
+@numba.njit(cache=True, nogil=True)
+def frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
+    """Tell where a node is at or below 0 °C in a year and in the one before.
+
+    Parameters
+    ----------
+    warmest : ndarray (group, year, row, depth, cell)
+        Temperature of the warmest month of the year, °C.
+    nodes : int
+        How many of the nodes, from the surface, are looked at.
+
+    Returns
+    -------
+    ndarray (group, year, row, cell)
+        float32: 1 or 0; NaN in the first year, and where the uppermost node is NaN.
+    """
+    groups, years, rows, _, cells = warmest.shape
+    out = np.full((groups, years, rows, cells), np.nan, np.float32)
+    state = np.empty(min(STRIP, cells), np.int32)
+    for g, r in np.ndindex(groups, rows):
+        for start in range(0, cells, STRIP):
+            stop = min(start + STRIP, cells)
+            hit = state[: stop - start]
+            for y in range(1, years):
+                hit[:] = 0
+                for k in range(nodes):
+                    now, before = (
+                        warmest[g, y, r, k, start:stop],
+                        warmest[g, y - 1, r, k, start:stop],
+                    )
+                    _add_frozen(now, before, hit)
+                for c in range(start, stop):
+                    if not np.isnan(warmest[g, y, r, 0, c]):
+                        out[g, y, r, c] = hit[c - start]
+    return out
 
 
 @numba.njit(cache=True, parallel=True)

@@ -18,7 +18,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mpcf import chapters, stamps
+from mpcf import chapters, speed, stamps
 from mpcf.build import project_root, replace_dir, restore_dir, write_atomic
 from mpcf.chapters import Run
 
@@ -152,6 +152,8 @@ def _stage(run: Run, stage: Path) -> None:
         target = stage / "figures" / record["file"]
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(results / record["file"], target)
+    for kind, found in speed.records(speed.results_file(), stage / "figures").items():
+        records[kind] |= found
     for page in pages(root / "_toc.yml"):
         executed, prose = run.folder / f"{page}.ipynb", stage / f"{page}.md"
         if executed.is_file():
@@ -397,7 +399,8 @@ def _inputs(run: Run) -> str:
     return stamps.digest(
         {name: stamps.fingerprint(root / name) for name in INPUTS},
         {name: stamps.fingerprint(run.folder / name) for name in outputs},
-        stamps.fingerprint(Path(__file__)),
+        [stamps.fingerprint(Path(module.__file__)) for module in (sys.modules[__name__], speed)],
+        stamps.fingerprint(speed.results_file()),
         chapters.provenance(run),
         stamps.versions(PACKAGES),
         repository_url(),

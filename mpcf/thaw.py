@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import xarray as xr
 
-from mpcf.kernels import first_crossing
+from mpcf.kernels import crossing_of_layers, crossing_of_profiles, frozen_two_years
 
 PERMAFROST_DEPTH = 3.0
 """Depth of the soil, m, within which permafrost is looked for."""
+
+WARMEST_SOIL = 150.0
+"""Temperature, °C, that no soil has; above it, values are taken to be in K."""
 
 SOUTHERN_LIMIT = 45.0
 """Latitude, °N, north of which permafrost area is counted."""
@@ -48,13 +53,27 @@ def thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
         raise ValueError(
             f"depth must be at least two increasing values in m, positive down; it is {depth}"
         )
-    if temperature.size and float(temperature.max()) > 150:
+    stored, dims = _as_stored(temperature.values, temperature.dims)
+    at, limit = dims.index("depth"), stored.dtype.type(WARMEST_SOIL)
+    before, after = stored.shape[:at], stored.shape[at + 1 :]
+    if after:
+        layers = stored.reshape(prod(before), depth.size, prod(after))
+        crossing, beyond = crossing_of_layers(layers, depth, limit)
+    else:
+        profiles = stored.reshape(prod(before), depth.size)
+        crossing, beyond = crossing_of_profiles(profiles, depth, limit)
+    if beyond:
         raise ValueError("soil temperature above 150: give it in °C, not in K")
-    columns = temperature.transpose(..., "depth")
-    values = np.ascontiguousarray(columns.values).reshape(-1, depth.size)
-    crossing = first_crossing(values, depth).reshape(columns.shape[:-1])
-    result = columns.isel(depth=0, drop=True).copy(data=crossing)
+    flat = temperature.isel(depth=0, drop=True)
+    result = flat.transpose(*dims[:at], *dims[at + 1 :]).copy(data=crossing.reshape(before + after))
+    result = result.transpose(*flat.dims)
     return result.assign_attrs(long_name="thaw depth", units="m").rename("thaw_depth")
+
+
+def _as_stored(values: np.ndarray, dims: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Give an array's dimensions in the order of the memory; what is not contiguous is copied."""
+    axes = sorted(range(values.ndim), key=lambda axis: -values.strides[axis])
+    return np.ascontiguousarray(values.transpose(axes)), tuple(dims[axis] for axis in axes)
 
 
 def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
@@ -85,12 +104,33 @@ def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
     >>> permafrost(warmest).values
     array([nan,  1.,  0.], dtype=float32)
     """
-    shallow = tsl_max.sel(depth=slice(None, PERMAFROST_DEPTH))
-    two_years = xr.where(shallow > shallow.shift(year=1), shallow, shallow.shift(year=1))
-    frozen = (two_years <= 0).any("depth").astype("float32")
-    known = tsl_max.isel(depth=0, drop=True).notnull()
-    known &= tsl_max["year"] > tsl_max["year"][0]
-    return frozen.where(known).rename("permafrost").assign_attrs(long_name="permafrost", units="1")
+    nodes = tsl_max.sel(depth=slice(None, PERMAFROST_DEPTH)).sizes["depth"]
+    frozen = xr.apply_ufunc(
+        _frozen_two_years,
+        tsl_max,
+        kwargs={"nodes": nodes},
+        input_core_dims=[["year", "depth"]],
+        output_core_dims=[["year"]],
+        dask="parallelized",
+        output_dtypes=["float32"],
+        dask_gufunc_kwargs={"allow_rechunk": True},
+    )
+    frozen = frozen.transpose(*(dim for dim in tsl_max.dims if dim != "depth"))
+    return frozen.rename("permafrost").assign_attrs(long_name="permafrost", units="1")
+
+
+def _frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
+    """Call the kernel on an array (..., year, depth), whatever its order in memory."""
+    year, depth = warmest.ndim - 2, warmest.ndim - 1
+    stored, axes = _as_stored(warmest, tuple(range(warmest.ndim)))
+    if axes.index(depth) < axes.index(year):
+        stored, axes = np.ascontiguousarray(warmest), tuple(range(warmest.ndim))
+    y, d, shape = axes.index(year), axes.index(depth), stored.shape
+    groups, rows, cells = prod(shape[:y]), prod(shape[y + 1 : d]), prod(shape[d + 1 :])
+    layers = stored.reshape(groups, shape[y], rows, shape[d], cells)
+    frozen = frozen_two_years(layers if cells > 1 else layers.swapaxes(2, 4), nodes)
+    kept = [axis for axis in axes if axis != depth]
+    return frozen.reshape(shape[:d] + shape[d + 1 :]).transpose(np.argsort(kept))
 
 
 def permafrost_at(tsl_max: xr.DataArray, depth: float = 2.0) -> xr.DataArray:

@@ -1,9 +1,11 @@
 """Markers, the repository's address, and the checks of a page, each with a fault planted."""
 
+import json
+
 import pytest
 import yaml
 
-from mpcf import site, stamps
+from mpcf import site, speed, stamps
 from mpcf.site import SiteError
 
 from .conftest import ROOT
@@ -156,3 +158,59 @@ def test_buttons_are_there_only_with_an_address(monkeypatch, url):
     assert bool(config["launch_buttons"].get("binderhub_url")) == bool(url)
     # Without it the theme's own options would replace those of the buttons.
     assert config["sphinx"]["recursive_update"] is True
+
+
+def measured(seconds):
+    """Measurements where ours took `seconds`, the bound is 1 s and every other way takes 150 s."""
+    times = {}
+    for task, rival, _ in speed.GOALS:
+        ours = "mpcf, Gram matrices" if rival == "mpcf, refits" else "mpcf"
+        for method in ("a loop", rival or "a loop", ours):
+            times[task, method] = seconds if method == ours else 150.0
+    size = {"cells": 5_000, "years": 500, "predictors": 4, "cells_timed": 5_000, "note": ""}
+    rows = [
+        {"task": task, "method": method, "seconds": took, "bound_seconds": 1.0, "times_bound": took}
+        for (task, method), took in times.items()
+    ]
+    rows = [row | size for row in rows]
+    rows.append({"task": "memory", "method": "mpcf", "bytes": 3, "input_bytes": 2})
+    machine = {"processor": "Abacus", "processor_model": "7", "cores": 3, "threads": 2}
+    machine |= {"python": "3.11", "versions": {"numpy": "9.8.7"}}
+    return {"machine": machine, "rows": rows}
+
+
+def page_on_speed(tmp_path, known):
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(known), encoding="utf-8")
+    records = speed.records(file, tmp_path) | {"numbers": {}}
+    return site.fill((ROOT / "book" / "benchmarks.md").read_text(), "book/benchmarks.md", records)
+
+
+def test_page_on_speed_takes_everything_from_the_file(tmp_path):
+    text = page_on_speed(tmp_path, measured(0.06))
+    assert "Abacus, model 7, 3 cores, 2 threads" in text
+    assert "| active layer | ≤ 1.5 × the bound | 0.06 × | yes |" in text
+    assert "≥ 50 × faster than statsmodels loop, HAC | 2,500 × | yes |" in text
+    assert "≥ 3,000 × faster than refits | 2,500 × | **no** |" in text
+    assert "4 of the 6 goals are met." in text
+    assert "- **1000 draws of members.**" in text
+    assert "- **Active layer.**" not in text
+    assert "holds 1.5 to 1.5 times" in text
+    assert "it takes 0.06 to 0.06 times as long as the dashed line" in text
+    assert (tmp_path / "benchmarks" / "sizes.png").stat().st_size > 10_000
+
+
+def test_page_on_speed_says_what_was_missed(tmp_path):
+    text = page_on_speed(tmp_path, measured(4.5))
+    assert "None of the 6 goals are met." in text
+    assert "| permafrost mask | ≤ 3 × the bound | 4.5 × | **no** |" in text
+    for task in speed.LIMITS:
+        assert f"- **{task[0].upper()}{task[1:]}.**" in text
+
+
+def test_kept_measurements_fill_the_page(tmp_path):
+    text = page_on_speed(tmp_path, json.loads(speed.results_file().read_text()))
+    for task in {task for task, _, _ in speed.GOALS}:
+        assert f"**{task[0].upper()}{task[1:]}**," in text
+    assert "{" not in text.replace("{figure}", "")
+    assert "nan" not in text
