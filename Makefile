@@ -1,4 +1,4 @@
-# make book | test | lab | serve | bench | evidence | clean | requirements; README.md says more.
+# make book | test | test-slow | lab | serve | bench | evidence | clean | requirements; README.md says more.
 PYTHON ?= python3
 SOURCE ?= demo
 QUICK ?=
@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 OPTIONS := --source $(SOURCE) $(if $(QUICK),--quick)
 SITE := $(or $(MPCF_BUILD),_build)/$(SOURCE)$(if $(QUICK),-quick)/html
 
-.PHONY: book test lab serve bench evidence clean requirements
+.PHONY: book test test-slow lab serve bench evidence clean requirements
 .DELETE_ON_ERROR:
 
 book: .venv/installed
@@ -16,6 +16,10 @@ book: .venv/installed
 
 test: .venv/installed
 	$(RUN) -m pytest -n 2 --dist loadfile
+
+# What takes minutes: writing that is killed at random times, servers that are lost.
+test-slow: .venv/installed
+	$(RUN) -m pytest -m slow
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab notebooks

@@ -4,7 +4,9 @@ import contextlib
 import errno
 import functools
 import http.server
+import itertools
 import json
+import multiprocessing
 import os
 import pickle
 import signal
@@ -484,43 +486,49 @@ def test_a_kill_at_each_write_leaves_nothing_half_written(source, tmp_path, undi
         assert [p.name for p in Path(path).parent.iterdir()] == ["yearly.zarr"], kind
 
 
-WRITE = (
-    "import sys, xarray as xr; from pathlib import Path; from mpcf import stream; "
-    "print('ready', flush=True); stream.write_yearly(xr.open_zarr(sys.argv[1]), "
-    "Path(sys.argv[2]), progress=False, memory=int(sys.argv[3]))"
-)
-
-
-def writer(source, path, memory=SMALL, **options):
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITE, str(source), str(path), str(memory)],
-        stdout=subprocess.PIPE,
-        **options,
-    )
-
-
 @pytest.mark.slow
-def test_fifty_random_kills(source, tmp_path, undisturbed):
+def test_fifty_random_kills(lazy, tmp_path, undisturbed):
+    """Each run is killed at a moment drawn from the time that an undisturbed one takes here."""
+    processes = multiprocessing.get_context("forkserver")
+    slow_imports = [
+        "mpcf.stream",
+        "dask.array",
+        "dask.system",
+        "distributed.system",
+        "zarr.storage",
+    ]
+    processes.set_forkserver_preload(slow_imports)
+
+    def start(path):
+        options = {"progress": False, "memory": SMALL}
+        process = processes.Process(target=write_yearly, args=(lazy, path), kwargs=options)
+        process.start()
+        return process
+
+    for name in ("first", "second"):  # the first waits for the imports
+        began = time.monotonic()
+        start(tmp_path / name / "yearly.zarr").join()
+        whole = time.monotonic() - began
+    assert files(tmp_path / "second" / "yearly.zarr") == undisturbed
     rng = np.random.default_rng(1)
-    kills = runs = 0
-    while kills < 50:
-        path = tmp_path / str(runs) / "yearly.zarr"
-        runs += 1
+    kills, midway = 0, 0
+    for run in itertools.count():
+        path = tmp_path / str(run) / "yearly.zarr"
         for _ in range(200):
-            process = writer(source, path)
-            process.stdout.readline()  # imports are done
-            try:
-                process.wait(timeout=rng.uniform(0.0, 1.5))
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                kills += 1
-                continue
-            assert process.returncode == 0
-            break
-        else:
-            pytest.fail("two hundred runs did not end")
+            process = start(path)
+            process.join(timeout=rng.uniform(0.0, whole))
+            if process.exitcode is not None:
+                break
+            process.kill()
+            process.join()
+            kills += 1
+            done, steps = remaining(path) or (0, 0)
+            midway += 0 < done < steps
+        assert process.exitcode == 0, "two hundred runs did not end, or one failed"
         assert files(path) == undisturbed
+        if kills >= 50:
+            break
+    assert midway >= 10, "kills have to come while there is something to lose"
 
 
 # ----------------------------------------------------------------------------------- Dask clusters
