@@ -1,4 +1,4 @@
-"""Judge the candidate specifications on drawn physics: evidence/draws.csv."""
+"""Judge candidates on drawn physics (draws.csv), and compare their soil moisture."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mpcf.demo import experiment
 from mpcf.demo.draws import RANGES, draw
 from mpcf.demo.twins import MEANINGS, Twins, World, null
 from mpcf.geography import grid
+from mpcf.models import moisture_spread
 from mpcf.moisture import permafrost_region
 from mpcf.regression import response
 from mpcf.truth import moisture_effect
@@ -47,9 +48,15 @@ def judged(yearly: xr.Dataset) -> list[dict]:
     return judge_all(yearly, response(yearly), response(without), truth, region, STRETCHES)
 
 
+def moisture(yearly: xr.Dataset) -> list[dict]:
+    """Compare the soil moisture of one ensemble with that of others."""
+    region = permafrost_region(yearly, yearly["areacella"])
+    return moisture_spread(yearly, region, STRETCHES["until net zero"]).to_dict("records")
+
+
 def write() -> None:
-    """Run all sets; write the table, and the parameters beside it."""
-    rows, sets = [], []
+    """Run all sets; write the tables, and the parameters beside them."""
+    rows, waters, sets = [], [], []
     for number, physics in enumerate(tqdm(draw(SETS), desc="drawn physics"), start=1):
         yearly = ensemble(physics)
         chosen = {
@@ -59,5 +66,7 @@ def write() -> None:
         area = float(permafrost_region(yearly, yearly["areacella"]).sum()) / 1e12
         sets.append({"set": number, **chosen, "permafrost": area})
         rows += [{"set": number, **row} for row in judged(yearly)]
-    for name, table in (("draws", rows), ("draws-parameters", sets)):
+        waters += [{"set": number, **row} for row in moisture(yearly)]
+    tables = {"draws": rows, "draws-moisture": waters, "draws-parameters": sets}
+    for name, table in tables.items():
         pd.DataFrame(table).to_csv(evidence.path(name), index=False, float_format="%.5g")

@@ -526,6 +526,7 @@ def _inputs(run: Run, defaults: Mapping[str, Mapping[str, object]]) -> dict[str,
             (_notebooks() / f"{chapter}.ipynb").read_bytes(),
             {name: values.get(name, default) for name, default in known.items()},
             _state_of_variable(RECORDS_VARIABLE) if chapter == RECORDS_CHAPTER else None,
+            *(_state_of_models(values.get("models", ()), run.quick) if "models" in known else ()),
         )
         inputs[chapter] = above
     return inputs
@@ -551,6 +552,11 @@ def _outputs(run: Run, chapter: str) -> str:
         *SHARED_OUTPUTS.get(chapter, ()),
     )
     return stamps.digest({name: stamps.fingerprint(run.folder / name) for name in names})
+
+
+def _state_of_models(models: Iterable[str], quick: bool) -> list[str | None]:
+    """State of the yearly datasets of other sources that a chapter compares with its own."""
+    return [stamps.fingerprint(build_dir(model, quick) / "yearly.zarr") for model in models]
 
 
 def _source_state(source: str) -> str:

@@ -48,7 +48,9 @@ def read(name: str) -> pd.DataFrame:
     """
     file = path(name)
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is not there; make it with: python -m evidence {name}")
+        raise FileNotFoundError(
+            f"{file} is not there; make it with: python -m evidence {name.partition('-')[0]}"
+        )
     return pd.read_csv(file)
 
 

@@ -156,6 +156,18 @@ def test_changed_yearly_data_make_the_first_chapter_stale(book):
     assert chapters.stale_chapters(RUN) == ["01-data"]
 
 
+def test_changed_models_make_the_chapter_that_compares_them_stale(book):
+    work = WORK.format(name="02-thaw")
+    comparing = PARAMETERS + "\nmodels = []"
+    write_notebook(book / "notebooks/02-thaw.ipynb", work, parameters=comparing)
+    run = Run(settings=chapters.read_settings(["models=['other']"]))
+    assert chapters.run_chapters(run) == NAMES[1:]
+    (book / "built/other/yearly.zarr").mkdir(parents=True)
+    (book / "built/other/yearly.zarr/c.0").write_bytes(b"0")
+    assert chapters.stale_chapters(run) == NAMES[1:]
+    assert chapters.stale_chapters(Run()) == NAMES[1:], "they were run with other models"
+
+
 def test_changed_parameter_makes_all_stale(book):
     assert chapters.stale_chapters(Run(settings={"depth": 3.0})) == NAMES
 

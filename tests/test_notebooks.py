@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-PARAMETERS = {"source", "quick", "uptake", "moisture", "depth", "season"}
+PARAMETERS = {"source", "quick", "uptake", "moisture", "depth", "season", "models"}
 TAGS = {"parameters", "hide-input", "hide-output", "hide-cell", "remove-input", "remove-cell"}
 
 
@@ -16,8 +16,8 @@ def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
 
-def test_there_are_eight_chapters_in_order():
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(1, 9)]
+def test_there_are_nine_chapters_in_order():
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(1, 10)]
 
 
 def test_notebook_is_valid_and_its_cells_have_ids(notebook):
