@@ -163,6 +163,44 @@ def share_curve(ax: Axes, share: xr.DataArray, horizon: float, **look) -> None:
         ax.step(since, 100 * np.append(share, share[-1]), where="post", **look)
 
 
+def there_and_back(
+    warming: xr.DataArray, volume: xr.DataArray, phases: Mapping[str, tuple[int, int]]
+) -> Figure:
+    """Draw frozen volume against warming, members thin and their mean coloured by phase.
+
+    Parameters
+    ----------
+    warming : DataArray (member, year)
+        Smoothed warming of the region's air since the base period, K.
+    volume : DataArray (member, year)
+        Smoothed frozen volume, 1e3 km3.
+    phases : mapping
+        Inclusive first and last year of each phase.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    import matplotlib.pyplot as plt
+
+    tones = (COLOURS["temperature"], "#E69F00", COLOURS["moisture"])
+    fig, ax = plt.subplots(figsize=(6.5, 4.4))
+    members = (a.transpose("year", "member") for a in (warming, volume))
+    ax.plot(*members, color=COLOURS["permafrost"], lw=0.5, alpha=0.4)
+    for (name, (first, last)), tone in zip(phases.items(), tones, strict=True):
+        path = (a.mean("member").sel(year=slice(first, last + 1)) for a in (warming, volume))
+        ax.plot(*path, color=tone, lw=3, label=f"{name}, {first}–{last}")
+    ax.set(
+        xlabel="warming of the region's air since the base period (K)",
+        ylabel="frozen all year (thousand km³)",
+        ylim=(0, None),
+        title="Frozen volume against warming",
+    )
+    ax.legend()
+    return fig
+
+
 WITH_AND_WITHOUT = {
     "with": {"color": COLOURS["moisture"]},
     "without": {"color": "black", "ls": "--"},

@@ -9,6 +9,7 @@ from mpcf.refreeze import (
     before_entry,
     change_by_moisture,
     equal_warming_lag,
+    judge_run,
     log_hazard,
     mean_effect,
     restricted_mean,
@@ -199,3 +200,20 @@ def test_few_returns_and_few_members_are_refused():
     one = return_hazard(times, x)
     assert one["estimate"].notnull().all()
     assert one["low"].isnull().all()
+
+
+def test_a_run_is_judged_by_its_own_cells():
+    """One cell keeps its permafrost, one gets it back after 20 years of 41 that can be seen."""
+    state = masks().isel(cell=[0, 1]).rename(cell="lon").expand_dims(lat=[60.0])
+    state = state.transpose("member", "year", "lat", "lon").assign_coords(lon=[0.0, 5.0])
+    constant = xr.ones_like(state)
+    run = xr.Dataset(
+        {"permafrost": state, "frozen_depth": 2 * constant, "temperature": -3 * constant}
+        | {"gpp": 5 * constant, "ra": 2 * constant, "rh": 4 * constant}
+    )
+    region = xr.DataArray([[1e12, 3e12]], state[0, 0].coords, ("lat", "lon")).drop_vars("year")
+    found = judge_run(run.assign_coords(member=[1]), region, (2050, 2099))
+    assert float(found["wait"][0]) == 20.0
+    np.testing.assert_allclose(found["volume"], 2 * 4e12 / 1e12)
+    np.testing.assert_allclose(found["carbon"], 50 * -1 * 4e12 / 1e15)
+    np.testing.assert_allclose(found["air"], -3.0)
