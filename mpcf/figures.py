@@ -144,6 +144,139 @@ def grouped_bars(
     ax.set_xticks(range(values.sizes[groups]), values[groups].values)
 
 
+def share_curve(ax: Axes, share: xr.DataArray, horizon: float, **look) -> None:
+    """Draw the share of cells that have refrozen, in percent, as steps up to the horizon.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    share : DataArray (since)
+        From `mpcf.refreeze.share_refrozen`; nothing is drawn where no cell is followed.
+    horizon : float
+        Years.
+    **look
+        Colour and width of the line.
+    """
+    if share.size:
+        since = [*share["since"].values, horizon]
+        ax.step(since, 100 * np.append(share, share[-1]), where="post", **look)
+
+
+def there_and_back(
+    warming: xr.DataArray, volume: xr.DataArray, phases: Mapping[str, tuple[int, int]]
+) -> Figure:
+    """Draw frozen volume against warming, members thin and their mean coloured by phase.
+
+    Parameters
+    ----------
+    warming : DataArray (member, year)
+        Smoothed warming of the region's air since the base period, K.
+    volume : DataArray (member, year)
+        Smoothed frozen volume, 1e3 km3.
+    phases : mapping
+        Inclusive first and last year of each phase.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    import matplotlib.pyplot as plt
+
+    tones = (COLOURS["temperature"], "#E69F00", COLOURS["moisture"])
+    fig, ax = plt.subplots(figsize=(6.5, 4.4))
+    members = (a.transpose("year", "member") for a in (warming, volume))
+    ax.plot(*members, color=COLOURS["permafrost"], lw=0.5, alpha=0.4)
+    for (name, (first, last)), tone in zip(phases.items(), tones, strict=True):
+        path = (a.mean("member").sel(year=slice(first, last + 1)) for a in (warming, volume))
+        ax.plot(*path, color=tone, lw=3, label=f"{name}, {first}–{last}")
+    ax.set(
+        xlabel="warming of the region's air since the base period (K)",
+        ylabel="frozen all year (thousand km³)",
+        ylim=(0, None),
+        title="Frozen volume against warming",
+    )
+    ax.legend()
+    return fig
+
+
+WITH_AND_WITHOUT = {
+    "with": {"color": COLOURS["moisture"]},
+    "without": {"color": "black", "ls": "--"},
+}
+"""Look of the runs with and without moisture's change."""
+
+
+def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> Figure:
+    """Draw frozen volume and the share refrozen, with and without moisture's change.
+
+    Parameters
+    ----------
+    found : mapping of str to mapping
+        By scenario, then ``"with"`` and ``"without"``: what `mpcf.refreeze.judge_run` gives.
+    first_year : int
+        First year of the net-zero phase.
+
+    Returns
+    -------
+    Figure
+        A column of two panels for each scenario.
+    """
+    import matplotlib.pyplot as plt
+
+    from mpcf.refreeze import smooth
+
+    fig, axes = plt.subplots(2, len(found), figsize=(8.5, 6.4), sharey="row", squeeze=False)
+    for (scenario, both), (upper, lower) in zip(found.items(), axes.T, strict=True):
+        for name, run in both.items():
+            look = {"lw": 2, **WITH_AND_WITHOUT[name]}
+            volume = smooth(run["volume"].sel(year=slice(first_year - 40, None)).mean("member"))
+            upper.plot(volume["year"], volume, label=f"{name} moisture's change", **look)
+            share_curve(lower, run["share"], run["times"].attrs["horizon"], **look)
+        upper.axvline(first_year, color="0.6", lw=1)
+        upper.set(title=f"After net zero: {scenario}", xlabel="year")
+        lower.set(xlabel="years since emissions reached zero", xlim=(0, None), ylim=(0, 100))
+    axes[0, 0].set_ylabel("frozen all year (thousand km³)")
+    axes[1, 0].set_ylabel("% of the lost cells back")
+    legend_below(fig, axes[0, 0])
+    return fig
+
+
+def loops(both: Mapping[str, Mapping]) -> Figure:
+    """Draw frozen volume against warming, with and without moisture's change.
+
+    Parameters
+    ----------
+    both : mapping of str to mapping
+        ``"with"`` and ``"without"``: what `mpcf.refreeze.judge_run` gives.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    import matplotlib.pyplot as plt
+
+    from mpcf.moisture import base_period
+    from mpcf.refreeze import smooth
+
+    fig, ax = plt.subplots(figsize=(6.5, 4.2))
+    for name, run in both.items():
+        air, volume = (run[v].mean("member") for v in ("air", "volume"))
+        warming = smooth(air - air.sel(year=base_period(air)).mean("year"))
+        label = f"{name} moisture's change"
+        ax.plot(warming, smooth(volume), lw=2, label=label, **WITH_AND_WITHOUT[name])
+    ax.set(
+        xlabel="warming of the region's air since the base period (K)",
+        ylabel="frozen all year (thousand km³)",
+        ylim=(0, None),
+        title="Second scenario: the way up and the way down",
+    )
+    ax.legend()
+    return fig
+
+
 def legend_below(fig: Figure, ax: Axes) -> None:
     """Put one legend for all panels below the figure.
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from mpcf.attribution import jackknife, regional_carbon
+from mpcf.moisture import base_period, moisture_index, regional_mean
+from mpcf.regression import coefficients, fit, response
 from mpcf.thaw import lasting
 
 SMOOTHING_YEARS = 21
@@ -12,6 +15,9 @@ SMOOTHING_YEARS = 21
 
 LEAST_COOLING = 0.5
 """K by which smoothed warming must fall before an equal-warming lag is defined."""
+
+FEWEST_RETURNS = 10
+"""Returns of permafrost below which nothing is said of what they depend on."""
 
 
 def frozen_volume(frozen_depth: xr.DataArray, region: xr.DataArray) -> xr.DataArray:
@@ -182,3 +188,288 @@ def restricted_mean(share: xr.DataArray, horizon: float) -> float:
     """
     edges = np.append(np.clip(share["since"].values, 0, horizon), horizon)
     return float(((1 - share.values) * np.diff(edges)).sum())
+
+
+def side_by_side(parts: dict[str, xr.DataArray]) -> xr.DataArray:
+    """Stack predictors by name, in float64.
+
+    Parameters
+    ----------
+    parts : dict of str to DataArray (...)
+        Predictors by name, each in its own unit.
+
+    Returns
+    -------
+    DataArray (predictor, ...)
+        The same values.
+
+    Examples
+    --------
+    >>> parts = {"moisture": xr.DataArray([30.0, 31.0]), "snow": xr.DataArray([0.2, 0.3])}
+    >>> side_by_side(parts).sel(predictor="snow").values
+    array([0.2, 0.3])
+    """
+    arrays = [part.astype("float64").drop_attrs() for part in parts.values()]
+    return xr.concat(arrays, xr.Variable("predictor", list(parts)), coords="minimal")
+
+
+def before_freezing(
+    yearly: xr.Dataset, measure: str, *, moisture: str = "liquid", depth: float = 1.0
+) -> xr.DataArray:
+    """Moisture and temperature of the thaw season, and snow, that come before a measure of autumn.
+
+    Moisture of the whole year would contain the autumn itself, where a long curtain *is* liquid
+    water.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+    measure : {"zero_curtain", "latent_heat", "sensible_heat"}
+        The curtain, dated by its September, lies under the snow of the winter that follows; the
+        heats of September come after the snow of the winter before.
+    moisture : str
+        Meaning of moisture, see `mpcf.moisture.moisture_index`.
+    depth : float
+        m.
+
+    Returns
+    -------
+    DataArray (predictor, member, year, lat, lon)
+        kg m-2 (m3 m-3 for ``thaw_wetness``), °C, m.
+    """
+    snow = yearly["snow"]
+    return side_by_side(
+        {
+            "moisture": moisture_index(yearly, moisture, depth=depth, season="thaw"),
+            "temperature": yearly["temperature"].sel(season="thaw", drop=True),
+            "snow": snow.shift(year=-1) if measure == "zero_curtain" else snow,
+        }
+    )
+
+
+def mean_effect(y: xr.DataArray, x: xr.DataArray, area: xr.DataArray, estimator: str) -> xr.Dataset:
+    r"""Coefficients per standard deviation, area mean of the cells, with the members' jackknife.
+
+    .. math:: \bar b_j = \sum_c a_c \, b_{jc} s_{jc} \Big/ \sum_c a_c
+
+    Neighbouring cells share their weather, so the interval comes from leaving out members, not
+    from the errors of the cells.
+
+    Parameters
+    ----------
+    y : DataArray (member, year, lat, lon)
+        What is explained.
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors.
+    area : DataArray (lat, lon)
+        m2; cells with none are left out, and so are those that can't be fitted.
+    estimator : str
+        See `mpcf.regression.transform`.
+
+    Returns
+    -------
+    Dataset (predictor)
+        ``estimate``, ``se``, ``low`` and ``high``, units of y per standard deviation; the last
+        three are NaN with fewer than four members.
+    """
+
+    def effect(kept: list[int]) -> xr.DataArray:
+        b = fit(y.where(area > 0).isel(member=kept), x.isel(member=kept), estimator)["b_std"]
+        return (b * area).sum(("lat", "lon")) / area.where(b.notnull(), 0).sum(("lat", "lon"))
+
+    return jackknife(effect, y.sizes["member"])
+
+
+def change_by_moisture(
+    y: xr.DataArray,
+    held: xr.DataArray,
+    x: xr.DataArray,
+    area: xr.DataArray,
+    years: tuple[int, int],
+    estimators: tuple[str, ...],
+) -> xr.DataArray:
+    r"""Change of a measure that moisture's change brings: by regressions, and as the twins know it.
+
+    .. math:: \hat\Delta = b_M \, (M - \bar M_\mathrm{base}), \qquad
+              \Delta = y - y_\mathrm{held} ,
+
+    in the same cells, members and years: those in which both runs have the measure.
+
+    Parameters
+    ----------
+    y : DataArray (member, year, lat, lon)
+        A measure, over all years.
+    held : DataArray (member, year, lat, lon)
+        The same of the twins that never felt moisture's change.
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors, with ``moisture`` among them.
+    area : DataArray (lat, lon)
+        m2.
+    years : tuple of int
+        Inclusive first and last year in which the cells are fitted and compared.
+    estimators : tuple of str
+        See `mpcf.regression.transform`.
+
+    Returns
+    -------
+    DataArray (by, member)
+        Units of y, area means; ``by`` holds the estimators and ``truth``.
+    """
+    during = slice(*years)
+    moisture = x.sel(predictor="moisture", drop=True)
+    change = moisture - moisture.sel(year=base_period(moisture)).mean("year")
+    known, now = y.sel(year=during).where(area > 0), x.sel(year=during)
+    # responses that all members have; twins may be of some members only
+    b = {e: coefficients(known.expand_dims("flux"), now, e).isel(flux=0) for e in estimators}
+    effects = {e: of.sel(predictor="moisture", drop=True) * change for e, of in b.items()}
+    effects["truth"] = y - held
+    every = xr.concat(list(effects.values()), xr.Variable("by", list(effects)), join="inner")
+    every = every.sel(year=during)
+    weight = area.where(every.notnull().all("by"), 0.0)
+    over = ("year", "lat", "lon")
+    return (every.fillna(0.0) * weight).sum(over) / weight.sum(over)
+
+
+def before_entry(
+    x: xr.DataArray, times: xr.Dataset, first_year: int, years: int = 10
+) -> xr.DataArray:
+    """Mean of predictors over the years up to a cell's entry into the followed.
+
+    Parameters
+    ----------
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors.
+    times : Dataset (member, lat, lon)
+        From `return_times`.
+    first_year : int
+        First year of the net-zero phase.
+    years : int
+        Number of years, the last of which is that of the entry.
+
+    Returns
+    -------
+    DataArray (predictor, member, lat, lon)
+        Units of x; NaN for cells that are not followed.
+    """
+    since = x["year"] - first_year
+    entry = times["entry"]
+    return x.where((since > entry - years) & (since <= entry)).mean("year")
+
+
+def log_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.DataArray:
+    r"""Cox's proportional hazards of the return of permafrost, with late entry.
+
+    .. math:: h(t) = h_0(t) \, \exp \sum_j \beta_j x_j / s_j .
+
+    A negative β means that cells with more of x return later.
+
+    Parameters
+    ----------
+    times : Dataset (member, lat, lon)
+        From `return_times`.
+    x : DataArray (predictor, member, lat, lon)
+        From `before_entry`; s is the spread over the cells and members that are followed.
+
+    Returns
+    -------
+    DataArray (predictor)
+        β, per standard deviation; ties by Efron's method.
+
+    References
+    ----------
+    Cox 1972, doi 10.1111/j.2517-6161.1972.tb00899.x.
+
+    Examples
+    --------
+    The wetter of four cells return later, but for one:
+
+    >>> dims = ("member", "lat", "lon")
+    >>> values = {"entry": [0, 0, 0, 0], "time": [9, 20, 14, 60], "returned": [1, 1, 1, 0]}
+    >>> times = xr.Dataset({v: (dims, np.array([[a]], float)) for v, a in values.items()})
+    >>> wet = xr.DataArray([[[[1.0, 2.0, 3.0, 4.0]]]], {"predictor": ["moisture"]},
+    ...     ("predictor", *dims))
+    >>> bool(log_hazard(times, wet).sel(predictor="moisture") < 0)
+    True
+    """
+    from statsmodels.duration.hazard_regression import PHReg
+
+    dims = times["time"].dims
+    time, entry, returned = (times[v].values.ravel() for v in ("time", "entry", "returned"))
+    design = x.transpose("predictor", *dims).values.reshape(x.sizes["predictor"], -1).T
+    followed = (time > entry) & np.isfinite(design).all(axis=1)
+    spread = design[followed].std(axis=0)
+    design = (design[followed] - design[followed].mean(axis=0)) / spread
+    model = PHReg(time[followed], design, returned[followed], entry=entry[followed], ties="efron")
+    beta = model.fit(disp=False).params
+    return xr.DataArray(beta, {"predictor": x["predictor"].values}, "predictor", name="log_hazard")
+
+
+def return_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.Dataset:
+    """`log_hazard` with the members' jackknife, where enough returns are seen to tell.
+
+    Parameters
+    ----------
+    times : Dataset (member, lat, lon)
+        From `return_times`.
+    x : DataArray (predictor, member, lat, lon)
+        From `before_entry`.
+
+    Returns
+    -------
+    Dataset (predictor)
+        ``estimate``, ``se``, ``low`` and ``high`` of β. All NaN with fewer than 10 returns, or
+        with fewer when any one member is left out; the last three also with fewer than four
+        members. The attribute ``returns`` is the number of returns.
+    """
+    by_member = (times["returned"] == 1).sum(("lat", "lon"))
+    members, returns = by_member.size, int(by_member.sum())
+    left = returns - (int(by_member.max()) if members >= 4 else 0)
+    if left < FEWEST_RETURNS:
+        unknown = xr.full_like(x["predictor"], np.nan, dtype=float)
+        found = xr.Dataset(dict.fromkeys(("estimate", "se", "low", "high"), unknown))
+    else:
+        found = jackknife(
+            lambda kept: log_hazard(times.isel(member=kept), x.isel(member=kept)), members
+        )
+    return found.assign_attrs(returns=returns)
+
+
+def judge_run(
+    run: xr.Dataset, region: xr.DataArray, zero: tuple[int, int]
+) -> dict[str, xr.DataArray | xr.Dataset]:
+    """Measure how a run refreezes and what its land takes up.
+
+    Parameters
+    ----------
+    run : Dataset (member, year, lat, lon)
+        ``permafrost``, ``frozen_depth`` (m), ``temperature`` (°C), with or without seasons, and
+        ``gpp, ra, rh`` (gC m-2 yr-1).
+    region : DataArray (lat, lon)
+        m2.
+    zero : tuple of int
+        Inclusive first and last year of the net-zero phase.
+
+    Returns
+    -------
+    dict
+        ``times`` from `return_times`; ``share`` refrozen; ``wait`` (member), the restricted mean,
+        years; ``volume`` (member, year), 1e3 km3; ``air`` (member, year), °C; ``carbon``
+        (member), NEP over the phase, PgC.
+    """
+    times = return_times(run["permafrost"].where(region > 0), zero[0])
+    horizon = times.attrs["horizon"]
+    each = [times.isel(member=m) for m in range(times.sizes["member"])]
+    air = run["temperature"]
+    air = air.sel(season="year", drop=True) if "season" in air.dims else air
+    carbon = regional_carbon(response(run), region).sel(year=slice(*zero))
+    return {
+        "times": times,
+        "share": share_refrozen(times),
+        "wait": xr.DataArray(
+            [restricted_mean(share_refrozen(t), horizon) for t in each], dims="member"
+        ),
+        "volume": frozen_volume(run["frozen_depth"], region),
+        "air": regional_mean(air, region),
+        "carbon": carbon.sum("year"),
+    }

@@ -375,6 +375,37 @@ def interval(
     }
 
 
+def with_bounds(name: str, values: tuple[float, float, float], spec: str, unit: str) -> str:
+    """Word an estimate with its interval, or say that there is none, for `Chapter.say`.
+
+    Parameters
+    ----------
+    name : str
+        Key of the estimate, as for `interval`.
+    values : tuple of float
+        Estimate, lower and upper bound; NaN where a bound can't be given.
+    spec : str
+        Format of the numbers.
+    unit : str
+        Their unit, in words.
+
+    Returns
+    -------
+    str
+        Part of a template.
+
+    Examples
+    --------
+    >>> with_bounds("wait", (4.2, 1.0, 7.4), ".1f", "years")
+    '{wait:.1f} years (95 % interval {wait_low:.1f} to {wait_high:.1f})'
+    >>> with_bounds("wait", (4.2, float("nan"), float("nan")), ".1f", "years")
+    '{wait:.1f} years (too few members for an interval)'
+    """
+    bounds = f"95 % interval {{{name}_low:{spec}}} to {{{name}_high:{spec}}}"
+    bounds = bounds if math.isfinite(values[1]) else "too few members for an interval"
+    return f"{{{name}:{spec}}} {unit} ({bounds})"
+
+
 def change_word(low: float, high: float) -> str:
     """Word a change by its interval.
 
