@@ -31,7 +31,9 @@ OWN = "this source"
 """Name of the chapter's own source among the models."""
 
 
-def moisture_spread(yearly: xr.Dataset, region: xr.DataArray, years: tuple[int, int]):
+def moisture_spread(
+    yearly: xr.Dataset, region: xr.DataArray, years: tuple[int, int]
+) -> pd.DataFrame:
     r"""Change of one model's soil water over permafrost, and moisture's contribution to NEP.
 
     With w the mean water of members and region, :math:`\Delta w` is the mean of the last 15 of the
@@ -57,10 +59,6 @@ def moisture_spread(yearly: xr.Dataset, region: xr.DataArray, years: tuple[int, 
     ------
     ValueError
         If the data do not hold all of the years.
-
-    Examples
-    --------
-    >>> moisture_spread(yearly, permafrost_region(yearly), (2000, 2116))  # doctest: +SKIP
     """
     first, last = years
     members = yearly.sizes["member"]
@@ -116,10 +114,6 @@ def compare(source: str, models: Iterable[str], *, quick: bool = False) -> pd.Da
         If a model has no yearly dataset; the message says which command makes it.
     ValueError
         If an entry has no phases.
-
-    Examples
-    --------
-    >>> compare("cmip6", ["cmip6-other"])  # doctest: +SKIP
     """
     from mpcf.catalog import entry
     from mpcf.results import Chapter
