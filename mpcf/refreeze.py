@@ -422,7 +422,8 @@ def return_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.Dataset:
         with fewer when any one member is left out; the last three also with fewer than four
         members. The attribute ``returns`` is the number of returns.
     """
-    by_member = (times["returned"] == 1).sum(("lat", "lon"))
+    seen = (times["returned"] == 1) & x.notnull().all("predictor")
+    by_member = seen.sum(("lat", "lon"))
     members, returns = by_member.size, int(by_member.sum())
     left = returns - (int(by_member.max()) if members >= 4 else 0)
     if left < FEWEST_RETURNS:

@@ -375,7 +375,13 @@ def interval(
     }
 
 
-def with_bounds(name: str, values: tuple[float, float, float], spec: str, unit: str) -> str:
+def with_bounds(
+    name: str,
+    values: tuple[float, float, float],
+    spec: str,
+    unit: str,
+    reason: str = "too few members for an interval",
+) -> str:
     """Word an estimate with its interval, or say that there is none, for `Chapter.say`.
 
     Parameters
@@ -388,6 +394,8 @@ def with_bounds(name: str, values: tuple[float, float, float], spec: str, unit: 
         Format of the numbers.
     unit : str
         Their unit, in words.
+    reason : str
+        Why a bound is NaN.
 
     Returns
     -------
@@ -402,7 +410,7 @@ def with_bounds(name: str, values: tuple[float, float, float], spec: str, unit: 
     '{wait:.1f} years (too few members for an interval)'
     """
     bounds = f"95 % interval {{{name}_low:{spec}}} to {{{name}_high:{spec}}}"
-    bounds = bounds if math.isfinite(values[1]) else "too few members for an interval"
+    bounds = bounds if math.isfinite(values[1]) else reason
     return f"{{{name}:{spec}}} {unit} ({bounds})"
 
 
