@@ -12,10 +12,11 @@ STRIP = 256
 @numba.njit(cache=True, error_model="numpy")
 def _crossing(count, above, below, upper, lower):
     """Depth of 0 °C between two nodes, the upper of which is the last of `count` thawed ones."""
-    if count == 0:
-        return 0.0 if below <= 0.0 else np.nan
     above, below = np.float64(above), np.float64(below)
-    return upper + above / (above - below) * (lower - upper) if below <= 0.0 else np.inf
+    between = upper + above / (above - below) * (lower - upper)
+    if below <= 0.0:
+        return between if count > 0 else 0.0
+    return np.inf if count > 0 else np.nan
 
 
 @numba.njit(cache=True)
@@ -152,11 +153,8 @@ def frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
             for y in range(1, years):
                 hit[:] = 0
                 for k in range(nodes):
-                    now, before = (
-                        warmest[g, y, r, k, start:stop],
-                        warmest[g, y - 1, r, k, start:stop],
-                    )
-                    _add_frozen(now, before, hit)
+                    now = warmest[g, y, r, k, start:stop]
+                    _add_frozen(now, warmest[g, y - 1, r, k, start:stop], hit)
                 for c in range(start, stop):
                     if not np.isnan(warmest[g, y, r, 0, c]):
                         out[g, y, r, c] = hit[c - start]
