@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,13 @@ from scipy import stats
 
 from mpcf.least_squares import EFFECTS, Panel, resample_members
 from mpcf.moisture import base_period
-from mpcf.regression import coefficients, influence, long_run_error, refuse_one_member
+from mpcf.regression import (
+    coefficients,
+    influence,
+    long_run_error,
+    refuse_one_member,
+    transform,
+)
 
 GRAMS_PER_PETAGRAM = 1e15
 
@@ -415,6 +422,205 @@ def bootstrap_interval(whole: xr.DataArray, drawn: xr.DataArray, members: int) -
     half = stats.t.ppf(0.975, max(members - 1, 1)) * se
     found = {"estimate": whole, "se": se, "low": whole - half, "high": whole + half}
     return xr.Dataset(found, attrs={"degrees_of_freedom": members - 1})
+
+
+def block_length(years: int) -> int:
+    r"""Length of the blocks in which years are drawn, :math:`\lceil 1.3 \sqrt T \rceil`.
+
+    Parameters
+    ----------
+    years : int
+        Number of years T of a fit.
+
+    Returns
+    -------
+    int
+        Years; as many as Newey and West's window spans by default, see `mpcf.regression.fit`.
+
+    Examples
+    --------
+    >>> block_length(51), block_length(301)
+    (10, 23)
+    """
+    return math.ceil(1.3 * math.sqrt(years))
+
+
+def draw_years(years: int, draws: int = 400, seed: int = 0) -> np.ndarray:
+    """Draw years with replacement, in blocks that stay together; the first follows the last.
+
+    Parameters
+    ----------
+    years : int
+        Number of years.
+    draws : int
+        Number of draws.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    ndarray (draw, year)
+        How often each year was drawn; each row adds up to `years`.
+
+    References
+    ----------
+    Politis and Romano 1992, A circular block-resampling procedure for stationary data.
+
+    Examples
+    --------
+    >>> draw_years(30, draws=3).sum(axis=1)
+    array([30, 30, 30])
+    """
+    length = block_length(years)
+    starts = np.random.default_rng(seed).integers(0, years, (draws, math.ceil(years / length), 1))
+    drawn = ((starts + np.arange(length)) % years).reshape(draws, -1)[:, :years]
+    return np.stack([np.bincount(one, minlength=years) for one in drawn])
+
+
+def resampled_years(
+    y: xr.DataArray,
+    x: xr.DataArray,
+    region: xr.DataArray,
+    phases: dict[str, tuple[int, int]],
+    estimator: str,
+    draws: int = 400,
+    seed: int = 0,
+) -> xr.DataArray:
+    """`phase_carbon` with coefficients from resampled blocks of years.
+
+    All cells and members see the same years. The changes of the predictors are the data's own:
+    they happened, and the question is what goes with them. Equal to fitting the drawn years again,
+    to rounding, but from sums of products over the years.
+
+    Parameters
+    ----------
+    y : DataArray (flux, member, year, lat, lon)
+        Carbon fluxes, gC m-2 yr-1.
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors.
+    region : DataArray (lat, lon)
+        m2.
+    phases : dict
+        Inclusive first and last year of each phase.
+    estimator : str
+        See `mpcf.regression.transform`; of *first differences*, differences are drawn.
+    draws : int
+        Number of draws.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    DataArray (draw, phase, flux, predictor)
+        PgC, as `phase_carbon`; the total is the same in every draw.
+
+    Raises
+    ------
+    ValueError
+        If a phase has years that the data do not have, or year effects are asked of one member.
+    """
+    total = phase_carbon(y, x, region, phases, estimator).sel(predictor=["total"])
+    y, x, inside = _region_cells(y, x, region)
+    x_base = x.sel(year=base_period(x)).mean(("member", "year"))
+    parts = []
+    for first, last in phases.values():
+        so_far = slice(None, last)
+        change = x.sel(year=slice(first, last)).mean("member").sum("year") - x_base * (
+            last + 1 - first
+        )
+        left, design = (
+            transform(a.sel(year=so_far), estimator).transpose(name, "member", "year", "cell")
+            for name, a in (("flux", y), ("predictor", x))
+        )
+        parts.append(
+            _resampled_carbon(
+                np.concatenate([design.values, left.values]),
+                (change * inside / GRAMS_PER_PETAGRAM).transpose("predictor", "cell").values,
+                draw_years(design.sizes["year"], draws, seed),
+                pooled=estimator == "first differences",
+            )
+        )
+    coords = {"phase": list(phases), "flux": y["flux"].values, "predictor": x["predictor"].values}
+    part = xr.DataArray(np.stack(parts, 1), coords, ("draw", *coords))
+    rest = (total.squeeze("predictor", drop=True) - part.sum("predictor")).expand_dims(
+        predictor=["residual"]
+    )
+    total = total.expand_dims(draw=draws)
+    return xr.concat([part, rest, total], "predictor").transpose("draw", *coords)
+
+
+def _resampled_carbon(
+    rows: np.ndarray, change: np.ndarray, counts: np.ndarray, *, pooled: bool
+) -> np.ndarray:
+    """PgC (draw, flux, predictor) from rows (predictors and fluxes, member, year, cell)."""
+    known, cells = change.shape
+    carbon = np.zeros((len(counts), len(rows) - known, known))
+    for start in range(0, cells, 128):  # so that the products of all draws fit into memory
+        here = slice(start, start + 128)
+        b = _resampled_slopes(rows[..., here], known, counts, pooled)
+        carbon += np.einsum("dkpf,pk->dfp", np.nan_to_num(b), np.nan_to_num(change[:, here]))
+    return carbon
+
+
+def _resampled_slopes(rows: np.ndarray, known: int, counts: np.ndarray, pooled: bool) -> np.ndarray:
+    """Slopes (draw, cell, predictor, flux); NaN where a draw leaves predictors dependent."""
+    sums = np.einsum("dt,cmtk->dkcm", counts, rows, optimize=True)
+    if pooled:  # one level for all members
+        sums = np.repeat(sums.mean(-1, keepdims=True), sums.shape[-1], -1)
+    products = np.einsum("imtk,jmtk->tkij", rows[:known], rows, optimize=True)
+    gram = np.tensordot(counts, products, 1)
+    gram -= sums[:, :, :known] @ sums.swapaxes(-1, -2) / counts.shape[1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))[..., None]
+        likeness = gram[..., :known] / spread / spread.swapaxes(-1, -2)
+        sound = np.linalg.det(likeness) > 1e-10
+    b = np.full((*sound.shape, known, gram.shape[-1] - known), np.nan)
+    right = gram[sound][..., known:] / spread[sound]
+    b[sound] = np.linalg.solve(likeness[sound], right) / spread[sound]
+    return b
+
+
+def block_bootstrap(
+    y: xr.DataArray,
+    x: xr.DataArray,
+    region: xr.DataArray,
+    phases: dict[str, tuple[int, int]],
+    estimator: str,
+) -> xr.Dataset:
+    r"""Intervals of `phase_carbon` from blocks of years, for a source with few members.
+
+    .. math:: \hat\theta \pm t_{T/L - 1} \, \mathrm{sd}(\theta^*),
+
+    with T years in the fit and L in a block. It covers the chance of these years, not what other
+    members would have done; where residuals wander for longer than a block it is too narrow.
+
+    Parameters
+    ----------
+    y : DataArray (flux, member, year, lat, lon)
+        Carbon fluxes, gC m-2 yr-1.
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors.
+    region : DataArray (lat, lon)
+        m2.
+    phases : dict
+        Inclusive first and last year of each phase.
+    estimator : str
+        See `mpcf.regression.transform`.
+
+    Returns
+    -------
+    Dataset (phase, flux, predictor)
+        ``estimate``, ``se``, ``low``, ``high``, PgC. ``predictor`` ends with ``lead``, for
+        moisture less the lowest other predictor. The total has no error: it was not estimated.
+    """
+    whole = phase_carbon(y, x, region, phases, estimator)
+    drawn = resampled_years(y, x, region, phases, estimator)
+    whole, drawn = (xr.concat([parts, lead(parts)], "predictor") for parts in (whole, drawn))
+    years = [y.sel(year=slice(None, last)).sizes["year"] for _, last in phases.values()]
+    t = [stats.t.ppf(0.975, n / block_length(n) - 1) for n in years]
+    se = drawn.std("draw", ddof=1)
+    half = xr.DataArray(t, {"phase": list(phases)}, "phase") * se
+    return xr.Dataset({"estimate": whole, "se": se, "low": whole - half, "high": whole + half})
 
 
 def verdict(low: float, high: float, *, sign: int) -> str:

@@ -130,7 +130,7 @@ def grouped_bars(
         one = values.sel({bars: bar})
         at = np.arange(one.sizes[groups]) + width * (j - (len(names) - 1) / 2)
         middle = one["estimate"].values
-        error = np.nan_to_num([middle - one["low"].values, one["high"].values - middle])
+        error = np.stack([middle - one["low"].values, one["high"].values - middle])
         ax.bar(
             at,
             middle,

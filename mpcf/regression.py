@@ -62,6 +62,9 @@ TABLE = (
 FEWEST_MEMBERS = 4
 """Fewest members from which errors clustered by member are given."""
 
+VIF_LIMIT = 10
+"""Variance inflation factor above which shares can't be told apart."""
+
 
 def response(yearly: xr.Dataset, kind: str = "nep") -> xr.DataArray:
     """Carbon uptake capacity, or one of its sides.
@@ -129,6 +132,88 @@ def predictors(
         parts["co2"] = yearly["co2"].broadcast_like(parts["moisture"])
     stacked = [part.astype("float64").drop_attrs() for part in parts.values()]
     return xr.concat(stacked, xr.DataArray(list(parts), dims="predictor", name="predictor"))
+
+
+def possible_estimators(members: int) -> tuple[str, ...]:
+    """Estimators that leave something of so many members.
+
+    Parameters
+    ----------
+    members : int
+        Number of members.
+
+    Returns
+    -------
+    tuple of str
+        `ESTIMATORS`; of a single member without year effects.
+
+    Examples
+    --------
+    >>> possible_estimators(1)
+    ('raw trend', 'first differences')
+    """
+    return tuple(e for e in ESTIMATORS if e != "year effects" or members > 1)
+
+
+def few_members(members: int) -> str:
+    """Words for what a source with few members can't tell.
+
+    Parameters
+    ----------
+    members : int
+        Number of members.
+
+    Returns
+    -------
+    str
+        Markdown; empty from `FEWEST_MEMBERS` members on.
+
+    Examples
+    --------
+    >>> few_members(3)[:60]
+    'This source has **3 members**. Errors clustered by member, a'
+    """
+    if members >= FEWEST_MEMBERS:
+        return ""
+    missing = (
+        "Errors clustered by member, and intervals that leave out members in turn, **can't be "
+        f"given**: they need {FEWEST_MEMBERS} members."
+    )
+    if members > 1:
+        return f"This source has **{members} members**. {missing}"
+    return (
+        "This source has **one member**. *Year effects* **can't be estimated**: they are how "
+        f"members differ in the same year. {missing}"
+    )
+
+
+def told_apart(vif: xr.DataArray) -> str:
+    """Word whether shares of predictors can be told apart.
+
+    Parameters
+    ----------
+    vif : DataArray (predictor)
+        Variance inflation factors; NaN where predictors depend on each other.
+
+    Returns
+    -------
+    str
+        A sentence that names the predictors above `VIF_LIMIT`.
+
+    Examples
+    --------
+    >>> told_apart(xr.DataArray([12.0, 3.0], {"predictor": ["moisture", "temperature"]}))
+    "The share of moisture can't be told apart from the others': its VIF is above 10."
+    """
+    alike = [str(p) for p in vif["predictor"].values if not vif.sel(predictor=p) <= VIF_LIMIT]
+    if not alike:
+        return f"No VIF is above {VIF_LIMIT}."
+    whose, verb = ("their", "are") if len(alike) > 1 else ("its", "is")
+    number = "VIFs" if len(alike) > 1 else "VIF"
+    return (
+        f"The share of {' and '.join(alike)} can't be told apart from the others': "
+        f"{whose} {number} {verb} above {VIF_LIMIT}."
+    )
 
 
 def refuse_one_member(estimator: str, members: int) -> None:

@@ -5,19 +5,23 @@ import pytest
 import xarray as xr
 
 from mpcf.attribution import (
+    block_bootstrap,
+    block_length,
     bootstrap_interval,
     both,
     contributions,
     draw_members,
+    draw_years,
     jackknife,
     lead,
     phase_carbon,
     resampled_phase_carbon,
+    resampled_years,
     shared_signal_error,
     verdict,
     widen,
 )
-from mpcf.regression import fit
+from mpcf.regression import fit, transform
 from mpcf.results import interval
 
 PHASES = {"warming": (2000, 2039), "net-zero": (2040, 2059)}
@@ -128,6 +132,8 @@ def test_year_effects_of_one_member_are_refused_by_name_everywhere():
         lambda: phase_carbon(*ask),
         lambda: shared_signal_error(*ask),
         lambda: resampled_phase_carbon(*ask, counts=np.array([[1]])),
+        lambda: resampled_years(*ask),
+        lambda: block_bootstrap(*ask),
         lambda: jackknife(lambda kept: phase_carbon(*ask), 1),
     ):
         with pytest.raises(ValueError, match="year effects need two members or more"):
@@ -280,3 +286,118 @@ def test_bootstrap_interval_covers_as_promised_where_percentiles_do_not(members)
         hits["percentile"] += bool(low < truth < high)
     assert 0.92 < hits["interval"] / 400 < 0.98
     assert hits["percentile"] / 400 < 0.91
+
+
+def test_years_are_drawn_in_blocks_that_stay_together():
+    counts = draw_years(51, draws=200, seed=2)
+    assert counts.shape == (200, 51) and (counts.sum(axis=1) == 51).all()
+    assert block_length(51) == 10
+    edges = (counts != np.roll(counts, 1, axis=1)).sum(axis=1)
+    assert edges.max() <= 2 * 6  # six blocks have two ends each
+    assert abs(counts.mean(axis=0) - 1).max() < 0.3  # no year is favoured
+
+
+def slopes_by_lstsq(left, design, count, pooled):
+    """Slopes of one cell from rows that are repeated as often as they were drawn."""
+    members, years = left.shape
+    level = np.ones((members, 1)) if pooled else np.eye(members)
+    rows = np.hstack([design.reshape(len(design), -1).T, np.kron(level, np.ones((years, 1)))])
+    again = np.repeat(np.arange(members * years), np.tile(count, members))
+    return np.linalg.lstsq(rows[again], left.reshape(-1)[again], rcond=None)[0][: len(design)]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "members"),
+    [("raw trend", 1), ("first differences", 1)]
+    + [(e, 3) for e in ("raw trend", "year effects", "first differences")],
+)
+def test_resampled_years_equal_refits(estimator, members):
+    """Sums of products give what the drawn years give when they are fitted again."""
+    y, x, _, region = planted(noise=1.0)
+    kept = {"member": range(members)}
+    y, x = y.isel(kept), x.isel(kept)
+    x = 1e3 + 50 * x  # units in which rounding shows
+    x[0, 0, 5, 0, 0] = np.nan  # a cell that is never fitted
+    y = xr.concat([y, x[0].drop_vars("predictor") ** 2], "flux").assign_coords(flux=["a", "b"])
+    fast = resampled_years(y, x, region, PHASES, estimator, draws=4, seed=1)
+    whole = phase_carbon(y, x, region, PHASES, estimator)
+    base = x.sel(year=slice(2000, 2014)).mean(("member", "year"))
+    for phase, (first, last) in PHASES.items():
+        so_far = {"year": slice(None, last)}
+        left, design = (transform(a.sel(so_far), estimator) for a in (y, x))
+        counts = draw_years(left.sizes["year"], draws=4, seed=1)
+        change = (x.sel(year=slice(first, last)).mean("member") - base).sum("year")
+        expected = np.zeros((4, 2, 2))
+        for (i, j), area in np.ndenumerate(region.values):
+            if area == 0 or np.isnan(design[:, :, :, i, j]).any():
+                continue
+            for draw, flux in np.ndindex(4, 2):
+                one = left[flux, :, :, i, j].values, design[:, :, :, i, j].values
+                b = slopes_by_lstsq(*one, counts[draw], estimator == "first differences")
+                expected[draw, flux] += b * change[:, i, j].values * area / 1e15
+        found = fast.sel(phase=phase, predictor=["moisture", "temperature"])
+        scale = abs(expected).max(axis=(0, 2), keepdims=True)
+        np.testing.assert_allclose(found / scale, expected / scale, atol=1e-9)
+        total = fast.sel(phase=phase, predictor="total")
+        np.testing.assert_allclose(total - whole.sel(phase=phase, predictor="total"), 0, atol=1e-9)
+        parts = fast.sel(phase=phase, predictor=["moisture", "temperature", "residual"])
+        np.testing.assert_allclose(parts.sum("predictor"), total)
+
+
+def wandering(rng, shape, phi):
+    """Autocorrelated noise of unit variance, years last."""
+    values = rng.normal(size=(*shape[:-1], shape[-1] + 50))
+    for year in range(1, values.shape[-1]):
+        values[..., year] += phi * values[..., year - 1]
+    return values[..., 50:] * np.sqrt(1 - phi**2)
+
+
+@pytest.mark.parametrize(("years", "phi"), [(51, 0.0), (51, 0.7), (117, 0.7)])
+def test_blocks_of_years_cover_nearly_as_promised_with_one_member(years, phi):
+    """Residuals and predictors wander alike, two predictors rise, and moisture has no effect."""
+    rng = np.random.default_rng(12)
+    coords = {"member": [1], "year": range(2000, 2000 + years), "lat": [60.0], "lon": [0.0]}
+    region = xr.DataArray([[1e15]], {k: coords[k] for k in ("lat", "lon")}, ("lat", "lon"))
+    names = ["moisture", "temperature", "precipitation"]
+    held, plain, trials = 0, 0, 0
+    for _ in range(25):
+        x = wandering(rng, (3, years), phi) + np.outer([1, 1, 0], np.linspace(0, 2, years))
+        y = wandering(rng, (30, years), phi) + x[1]
+        y, x = (a[:, None, :, None, None] for a in (y, x))
+        y = xr.DataArray(y, {"flux": range(30)} | coords, ("flux", *coords))
+        x = xr.DataArray(x, {"predictor": names} | coords, ("predictor", *coords))
+        phases = {"all": (2000, 1999 + years)}
+        out = block_bootstrap(y, x, region, phases, "raw trend").sel(predictor="moisture")
+        held += int(((out["low"] < 0) & (out["high"] > 0)).sum())
+        plain += int((abs(out["estimate"]) < 1.96 * out["se"]).sum())
+        trials += out["estimate"].size
+    assert 0.90 < held / trials < 0.99
+    assert plain < held  # Student's t is needed
+
+
+def test_blocks_of_years_judge_the_lead_and_leave_the_total_alone():
+    y, x, _, region = planted(noise=0.2)
+    y, x = y.expand_dims(flux=["nep"]).isel(member=[0]), x.isel(member=[0])
+    for sign, claim in ((1, "holds"), (-1, "does not hold")):
+        out = block_bootstrap(sign * y, x, region, PHASES, "raw trend")
+        one = out.sel(phase="warming", flux="nep", predictor="moisture")
+        assert verdict(float(one["low"]), float(one["high"]), sign=-1) == claim
+        assert float(abs(out["se"].sel(predictor="total")).max()) < 1e-12
+        drawn = out["estimate"].sel(predictor=["moisture", "temperature"])
+        ahead = drawn.sel(predictor="moisture") - drawn.sel(predictor="temperature")
+        np.testing.assert_allclose(out["estimate"].sel(predictor="lead"), ahead)
+        assert (out["se"].sel(predictor="lead") > 0).all()
+
+
+def test_a_draw_that_leaves_a_predictor_constant_is_not_fitted():
+    """A predictor that moves in one year alone: draws without that year count in the residual."""
+    y, x, _, region = planted(noise=1.0)
+    y, x = y.expand_dims(flux=["nep"]).isel(member=[0]), x.isel(member=[0]).copy()
+    x[0] = 0.0
+    x[0, :, 50] = 1.0
+    out = resampled_years(y, x, region, {"all": (2000, 2059)}, "raw trend", draws=100)
+    assert out.notnull().all()
+    none = (out.sel(predictor="moisture") == 0).squeeze()
+    assert 10 < int(none.sum()) < 60
+    left = out.sel(predictor="residual").squeeze()[none]
+    np.testing.assert_allclose(left, out.sel(predictor="total").squeeze()[none])

@@ -65,6 +65,10 @@ def test_bars_stand_where_their_values_are():
     assert [bar.get_height() for bar in ax.patches] == [1.0, 3.0, -2.0, 4.0]
     assert mpl.colors.to_hex(ax.patches[0].get_facecolor()) == COLOURS["moisture"].lower()
     assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b"]
+    bars = next(c for c in ax.containers if isinstance(c, mpl.container.BarContainer))
+    low, high = (cap.get_ydata() for cap in bars.errorbar.lines[1])
+    np.testing.assert_array_equal(low, [0.0, 2.0])
+    assert np.isnan(high.astype(float)).all()  # an unknown bound is not a bound of no width
 
 
 def test_phases_are_shaded_over_whole_years():

@@ -13,11 +13,14 @@ from mpcf.regression import (
     coefficients,
     collinearity,
     false_discovery_mask,
+    few_members,
     fit,
     influence,
+    possible_estimators,
     predictors,
     response,
     shapley_shares,
+    told_apart,
     transform,
 )
 
@@ -312,3 +315,31 @@ def test_size_under_autocorrelation(errors, least, most):
     )
     size = float((fit(y, x.expand_dims(predictor=["x"]), errors=errors)["p"] < 0.05).mean())
     assert least < size < most
+
+
+def test_one_member_loses_year_effects_and_words_say_so():
+    assert possible_estimators(2) == ("raw trend", "year effects", "first differences")
+    assert "year effects" not in possible_estimators(1)
+    assert "*Year effects* **can't be estimated**" in few_members(1)
+    for members in (1, 2, 3):
+        assert "Errors clustered by member" in few_members(members)
+    assert "Year effects" not in few_members(2)
+    assert few_members(4) == ""
+
+
+def test_shares_of_predictors_that_resemble_each_other_are_said_to_be_one():
+    names = ["moisture", "temperature", "precipitation"]
+
+    def words(*vif):
+        return told_apart(xr.DataArray(list(vif), {"predictor": names}))
+
+    assert words(1.0, 10.0, 2.0) == "No VIF is above 10."
+    assert words(10.1, 30.0, 2.0).startswith("The share of moisture and temperature can't be told")
+    assert words(np.nan, 1.0, 1.0).startswith("The share of moisture can't be told apart")
+    x = xr.DataArray(
+        np.random.default_rng(0).normal(size=(3, 4, 50)),
+        {"predictor": names},
+        ("predictor", "member", "year"),
+    )
+    x[1] = x[0] + 0.1 * x[1].values
+    assert "moisture and temperature" in told_apart(collinearity(x)["vif"])
