@@ -1,7 +1,7 @@
 """Monthly to yearly: its rate beside a plain read, xarray and flox; its memory; what it costs.
 
-``python benchmarks/yearly.py [STORE]`` measures on a monthly store, by default that of the
-demonstration, and writes benchmarks/results/yearly.json.
+``python -m benchmarks.yearly [STORE]`` measures on a monthly store, by default that of the
+demonstration, and writes benchmarks/results/yearly.json, which the book's page shows.
 """
 
 from __future__ import annotations
@@ -20,12 +20,17 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from benchmarks.measure import machine
 from mpcf import stream, yearly
 from mpcf.build import build_dir
 
 RESULTS = Path(__file__).parent / "results" / "yearly.json"
 REPEATS = 3
+MEMBERS = 2
+"""Members of the store on which rates are measured."""
 TIMES = (1, 2, 4, 8)
+WORKERS = (1, 2, 8, 32)
+"""Processors for which the cost of a large ensemble is estimated."""
 READ = (*yearly.LAYERED, *yearly.FLAT)
 MEMORY_OF_A_BLOCK = 64 * 2**20
 """Bytes; small, so that the shortest ensemble measured has several blocks already."""
@@ -46,7 +51,7 @@ def rows(store: Path | None = None) -> list[dict[str, object]]:
         time, which does not depend on what else the machine does, and by wall time.
     """
     store = store or build_dir("demo") / "data" / "monthly.zarr"
-    monthly = _open(store)
+    monthly = _open(store).isel(member=slice(0, MEMBERS))
     volume = sum(monthly[name].nbytes for name in READ if name in monthly)
     yearly.to_yearly(stream._sample(monthly))  # compiles
     with tempfile.TemporaryDirectory(dir=store.parent) as scratch:
@@ -111,18 +116,19 @@ def cost(
     Returns
     -------
     dict
-        ``read_tb`` (TB of float32), ``hours``, ``memory_gib`` of all workers together,
-        ``parts_gb`` of the members in work and ``result_gb`` before compression.
+        By column of the table: what is read as float32, the hours, the memory of all workers
+        together, the disk for members in work, and the result before compression.
     """
     rate = next(row["value"] for row in measured if row["what"] == "write_yearly, processor")
     read = 4 * 12 * years * members * lat * lon * (3 * layers + len(yearly.FLAT))
     planes = 4 * years * lat * lon * (2 * layers + 38)  # tsl_max, tsl_min by layer, and the others
     return {
-        "read_tb": read / 1e12,
-        "hours": read / 1e9 / rate / workers / 3600,
-        "memory_gib": workers * (stream.BLOCK_MEMORY / 2**30 + 0.4),
-        "parts_gb": planes * min(members, 2 * workers) / 1e9,
-        "result_gb": planes * members / 1e9,
+        "processors": workers,
+        "read (TB)": read / 1e12,
+        "time (h)": read / 1e9 / rate / workers / 3600,
+        "memory (GiB)": workers * (stream.BLOCK_MEMORY / 2**30 + 0.4),
+        "disk while at work (GB)": planes * min(members, 2 * workers) / 1e9,
+        "yearly dataset (GB)": planes * members / 1e9,
     }
 
 
@@ -141,7 +147,15 @@ def peak_memory(store: Path, *, members: int = 1, years: int = 1) -> int:
     int
         Bytes.
     """
-    arguments = [sys.executable, __file__, "--peak", str(store), str(members), str(years)]
+    arguments = [
+        sys.executable,
+        "-m",
+        "benchmarks.yearly",
+        "--peak",
+        str(store),
+        str(members),
+        str(years),
+    ]
     done = subprocess.run(arguments, check=True, capture_output=True, text=True)
     return int(done.stdout.split()[-1])
 
@@ -225,12 +239,14 @@ def main() -> None:
     """Measure, print and keep."""
     store = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     found = rows(store)
+    costs = [cost(found, workers=workers) for workers in WORKERS]
     for row in found:
         print(f"{row['what']:<70}{row['value']:10.3g} {row['unit']}")
-    for workers in (1, 16):
-        print(f"1 degree, 30 members, 300 years, {workers} workers:", cost(found, workers=workers))
+    for row in costs:
+        print(row)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    kept = {"machine": machine(), "measured": found, "costs": costs}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from mpcf import chapters, speed, stamps
 from mpcf.build import project_root, replace_dir, restore_dir, write_atomic
 from mpcf.chapters import Run
 
-INPUTS = ("_config.yml", "_toc.yml", "book")
+COSTS = "benchmarks/results/yearly.json"
+INPUTS = ("_config.yml", "_toc.yml", "book", COSTS)
 PACKAGES = ("jupyter-book", "myst-nb", "pydata-sphinx-theme", "sphinx", "sphinx-book-theme")
 SHOWN_PACKAGES = ("numpy", "xarray", "statsmodels", "numba", "papermill", "jupyter-book")
 # How the banner that a chapter shows of itself begins (mpcf.results.Chapter.banner).
@@ -30,7 +31,8 @@ BANNERS = ("**Demonstration data", "**Data of this page")
 
 _MARKER = re.compile(r"\{(number|sentence|figure-of-run)\}`([^`\n]+)`")
 _TABLE_MARKER = re.compile(
-    r"^(?:```\{table-of-parameters\}\n```|\{table-of-parameters\})[ \t]*$", re.MULTILINE
+    r"^(?:```\{table-of-(parameters|costs)\}\n```|\{table-of-(parameters|costs)\})[ \t]*$",
+    re.MULTILINE,
 )
 _TITLE = re.compile(r"^# .+$", re.MULTILINE)
 
@@ -208,8 +210,11 @@ def fill(text: str, page: str, records: Mapping[str, Mapping]) -> str:
             return _number(known[key]["value"], form or ".3g", f"{page}: {match[0]}")
         return known[key] if kind == "sentence" else _figure(key, known[key])
 
+    def table(match: re.Match) -> str:
+        return _TABLES[match[1] or match[2]]()
+
     def prose(part: str) -> str:
-        return _TABLE_MARKER.sub(lambda _: _table_of_parameters(), _MARKER.sub(one, part))
+        return _TABLE_MARKER.sub(table, _MARKER.sub(one, part))
 
     return "".join(part if code else prose(part) for code, part in _code_and_prose(text))
 
@@ -279,6 +284,40 @@ def _table_of_parameters() -> str:
         cells = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in lines)
         blocks.append(f"**{group.capitalize()}**\n\n" + "\n".join(f"| {line} |" for line in cells))
     return "\n\n".join(blocks)
+
+
+def _table_of_costs() -> str:
+    """Write what `benchmarks.yearly` measured last, and its estimate of a large ensemble."""
+    file = project_root() / COSTS
+    if not file.is_file():
+        return "No measurement is kept: `python -m benchmarks.yearly` makes one."
+    from mpcf.results import typeset_unit
+
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    measured = [
+        (row["what"], f"{row['value']:.3g} {typeset_unit(row['unit'])}", row.get("goal", ""))
+        for row in kept["measured"]
+    ]
+    costs = [[f"{value:.3g}" for value in row.values()] for row in kept["costs"]]
+    machine = kept["machine"]
+    on = f"Measured on {machine['processor']}, of which {machine['cores']} cores were there."
+    return "\n\n".join(
+        [
+            on,
+            _pipes([("measured", "value", "goal"), *measured]),
+            "What the large ensemble would cost, by the number of processors at work:",
+            _pipes([list(kept["costs"][0]), *costs]),
+        ]
+    )
+
+
+def _pipes(rows: list) -> str:
+    """Write rows as a Markdown table, the first as its head."""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+_TABLES = {"parameters": _table_of_parameters, "costs": _table_of_costs}
 
 
 def _complete(notebook, banner: str, footer: str) -> None:
@@ -506,7 +545,7 @@ def _faults(folder: Path, page: str, content: _Page) -> Iterator[str]:
         yield "shows a traceback"
     if content.classes & {"system-message", "problematic"}:
         yield "shows a message of the renderer"
-    for marker in re.findall(r"\{[a-z][a-z:-]*\}`[^`]*`|\{table-of-parameters\}", prose):
+    for marker in re.findall(r"\{[a-z][a-z:-]*\}`[^`]*`|\{table-of-[a-z]+\}", prose):
         yield f"the marker {marker} was not replaced"
     if not content.classes & {"mpcf-provenance"}:
         yield "has no footer"

@@ -61,6 +61,24 @@ def test_table_of_parameters_is_put_in():
     assert text.endswith("|\nafter")
 
 
+def test_table_of_costs_is_what_was_measured_last(monkeypatch, tmp_path):
+    (tmp_path / "catalog.yml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert fill("{table-of-costs}\nafter").startswith("No measurement is kept")
+    kept = {
+        "machine": {"processor": "Abacus", "cores": 3},
+        "measured": [{"what": "plain read", "value": 0.1234, "unit": "GB s-1", "goal": ">= 70"}],
+        "costs": [{"processors": 1, "time (h)": 20.04}, {"processors": 8, "time (h)": 2.505}],
+    }
+    file = tmp_path / site.COSTS
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(kept), encoding="utf-8")
+    text = fill("{table-of-costs}\nafter")
+    assert "Abacus, of which 3 cores" in text
+    assert "| plain read | 0.123 GB s⁻¹ | >= 70 |" in text
+    assert "| processors | time (h) |\n| --- | --- |\n| 1 | 20 |\n| 8 | 2.5 |\nafter" in text
+
+
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
@@ -118,6 +136,7 @@ def test_good_page_has_no_fault(tmp_path):
         ("<span class='problematic'>x</span>", "shows a message of the renderer"),
         ("<p>{number}`04-regression/b`</p>", "{number}`04-regression/b` was not replaced"),
         ("<p>{table-of-parameters}</p>", "{table-of-parameters} was not replaced"),
+        ("<p>{table-of-costs}</p>", "{table-of-costs} was not replaced"),
         ("<img src='data:image/png;base64,AA' alt=' '>", "has no alternative text"),
         ("<a href='b.html'>b</a>", "the link b.html leads nowhere"),
         ("<a href='#b'>b</a>", "the link #b leads to no place on its page"),
