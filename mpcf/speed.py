@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from mpcf.build import project_root
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 SIZE = ["task", "cells", "years", "predictors"]
@@ -81,6 +80,8 @@ def times(path: Path) -> pd.DataFrame:
         A row for each task, method and size: ``seconds``, ``bound_seconds``, ``times_bound``,
         ``cells_timed``, ``note``, and ``times_faster``, the seconds of the method over ours.
     """
+    import pandas as pd
+
     found = pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))["rows"])
     found = found.dropna(subset=["seconds"])
     ours = found[found["method"].isin(["mpcf", "mpcf, Gram matrices"])]
@@ -119,6 +120,8 @@ def reached(path: Path) -> pd.DataFrame:
     DataFrame
         ``task``, ``rival`` (empty for a goal against the bound), ``goal``, ``value``, ``met``.
     """
+    import pandas as pd
+
     found = compared(path).set_index(["task", "method"])
     rows = []
     for task, rival, goal in GOALS:
