@@ -31,7 +31,9 @@ OWN = "this source"
 """Name of the chapter's own source among the models."""
 
 
-def moisture_spread(yearly: xr.Dataset, region: xr.DataArray, years: tuple[int, int]):
+def moisture_spread(
+    yearly: xr.Dataset, region: xr.DataArray, years: tuple[int, int]
+) -> pd.DataFrame:
     r"""Change of one model's soil water over permafrost, and moisture's contribution to NEP.
 
     With w the mean water of members and region, :math:`\Delta w` is the mean of the last 15 of the
