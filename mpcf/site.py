@@ -287,34 +287,7 @@ def _table_of_parameters() -> str:
 
 
 def _table_of_costs() -> str:
-    """Write what `benchmarks.yearly` measured last, and its estimate of a large ensemble."""
-    file = project_root() / COSTS
-    if not file.is_file():
-        return "No measurement is kept: `python -m benchmarks.yearly` makes one."
-    from mpcf.results import typeset_unit
-
-    kept = json.loads(file.read_text(encoding="utf-8"))
-    measured = [
-        (row["what"], f"{row['value']:.3g} {typeset_unit(row['unit'])}", row.get("goal", ""))
-        for row in kept["measured"]
-    ]
-    costs = [[f"{value:.3g}" for value in row.values()] for row in kept["costs"]]
-    machine = kept["machine"]
-    on = f"Measured on {machine['processor']}, of which {machine['cores']} cores were there."
-    return "\n\n".join(
-        [
-            on,
-            _pipes([("measured", "value", "goal"), *measured]),
-            "What the large ensemble would cost, by the number of processors at work:",
-            _pipes([list(kept["costs"][0]), *costs]),
-        ]
-    )
-
-
-def _pipes(rows: list) -> str:
-    """Write rows as a Markdown table, the first as its head."""
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return speed.costs(project_root() / COSTS)
 
 
 _TABLES = {"parameters": _table_of_parameters, "costs": _table_of_costs}

@@ -222,6 +222,42 @@ def records(path: Path, folder: Path) -> dict[str, dict[str, object]]:
     }
 
 
+def costs(path: Path) -> str:
+    """Tables of what ``python -m benchmarks.yearly`` measured last.
+
+    Parameters
+    ----------
+    path : Path
+        Its file; it may be missing.
+
+    Returns
+    -------
+    str
+        Markdown: the machine, rates and memory beside their goals, and the estimate of what a
+        large ensemble would cost.
+    """
+    if not path.is_file():
+        return "No measurement is kept: `python -m benchmarks.yearly` makes one."
+    from mpcf.results import typeset_unit
+
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    rows = [["measured", "value", "goal"]]
+    for row in kept["measured"]:
+        unit = typeset_unit(row["unit"])
+        goal = f"{row['goal'].replace('>=', '≥')} {unit}" if "goal" in row else ""
+        rows.append([row["what"], f"{row['value']:.3g} {unit}", goal])
+    estimate = [[f"{value:.3g}" for value in row.values()] for row in kept["costs"]]
+    machine = kept["machine"]
+    return "\n\n".join(
+        [
+            f"Measured on {machine['processor']}, of which {machine['cores']} cores were there.",
+            _table(rows),
+            "What the large ensemble would cost, by the number of processors at work:",
+            _table([list(kept["costs"][0]), *estimate]),
+        ]
+    )
+
+
 def _machine(machine: Mapping) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     return (
