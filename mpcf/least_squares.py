@@ -25,6 +25,9 @@ import numpy as np
 SLAB = 64
 """Cells that are gathered at a time: rows of 512 bytes, and a slab that fits the second cache."""
 
+DEEP = 32
+"""Rows that are turned at a time; a constant, since the compiler unrolls only what it knows."""
+
 FITTED, TOO_FEW, CONSTANT, SINGULAR, UNRESOLVED = range(5)
 """Reasons: fitted; gaps or too few rows; a predictor that does not vary; predictors that depend on
 each other; member and year effects that can't be told apart."""
@@ -83,20 +86,22 @@ def _multiply(a, b, product):
 
 @numba.njit(**_EXACT)
 def _gather_rows(source, start, slab, column):
-    """Copy cells that lie side by side (column, row, cell), 32 rows at a time."""
+    """Copy cells that lie side by side (column, row, cell), `DEEP` rows at a time."""
     columns, rows, cells = source.shape
     width = min(SLAB, cells - start)
-    stage = np.empty((32, width))
+    stage = np.empty((DEEP, width))
     for j in range(columns):
-        for first in range(0, rows, 32):
-            height = min(32, rows - first)
-            for r in range(height):
+        for first in range(0, rows - DEEP + 1, DEEP):
+            for r in range(DEEP):
+                row = source[j, first + r, start : start + width]  # a slice's index has no sign
                 for c in range(width):
-                    stage[r, c] = source[j, first + r, start + c]
+                    stage[r, c] = row[c]
             for c in range(width):
-                to = slab[c, column + j]
-                for r in range(height):
-                    to[first + r] = stage[r, c]
+                to = slab[c, column + j, first : first + DEEP]
+                for r in range(DEEP):
+                    to[r] = stage[r, c]
+        for r in range(rows - rows % DEEP, rows):
+            slab[:width, column + j, r] = source[j, r, start : start + width]
 
 
 @numba.njit(**_EXACT)
@@ -280,9 +285,10 @@ def _condition(a):
                     pp += a[i, p] * a[i, p]
                     qq += a[i, q] * a[i, q]
                     pq += a[i, p] * a[i, q]
-                if abs(pq) <= 1e-15 * np.sqrt(pp * qq):
+                skew = abs(pq) / np.sqrt(pp * qq)
+                if skew <= 1e-15:
                     continue
-                turned = True
+                turned |= skew > 1e-8  # which a turn squares
                 zeta = (qq - pp) / (2.0 * pq)
                 tangent = np.copysign(1.0, zeta) / (abs(zeta) + np.sqrt(1.0 + zeta * zeta))
                 cosine = 1.0 / np.sqrt(1.0 + tangent * tangent)
@@ -329,12 +335,14 @@ def _newey_west(scores, members, stride, years, lags, window, meat):
             for t in range(min(span, years)):
                 running += s[t]
                 w[t] = running
-            for t in range(span, years):
-                running += s[t] - s[t - span]
-                w[t] = running
-            for t in range(max(years, span), years + lags):
-                running -= s[t - span]
-                w[t] = running
+            enter, through = s[span:], w[span:years]
+            for t in range(enter.size):
+                running += enter[t] - s[t]
+                through[t] = running
+            leave, out = s[years - span :], w[years:]
+            for t in range(out.size):
+                running -= leave[t]
+                out[t] = running
             for i in range(j + 1):
                 meat[i, j] += _dot(window[i], w) / span
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import numba
 import numpy as np
 import xarray as xr
 from scipy import special
@@ -607,7 +609,7 @@ def _block(
         "b_std": lambda: fits.b * fits.spread[:, None],
         "se": lambda: se,
         "t": lambda: t,
-        "p": lambda: 2 * special.stdtr(fits.freedom, -np.abs(t)),
+        "p": lambda: _two_sided(t, fits.freedom, threads or numba.get_num_threads()),
         "freedom": lambda: fits.freedom,
         "share": lambda: fits.shares,
         "psi": lambda: fits.psi,
@@ -626,6 +628,19 @@ def _block(
             values = values[:, 0]
         out.append(values.reshape((*places, *values.shape[1:])))
     return tuple(out) if len(out) > 1 else out[0]
+
+
+def _two_sided(t: np.ndarray, freedom: np.ndarray, threads: int) -> np.ndarray:
+    """Give p of t; threads take cells in turn, since it costs a tenth of a fit of 500 years."""
+    p = np.empty(t.shape)
+
+    def lane(first: int) -> None:
+        part = slice(first, None, threads)
+        p[part] = 2 * special.stdtr(freedom[part], -np.abs(t[part]))
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lane, range(threads)))
+    return p
 
 
 def _columns(values: np.ndarray, inner: int) -> np.ndarray:
