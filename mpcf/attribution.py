@@ -237,10 +237,10 @@ def _region_cells(
     y: xr.DataArray, x: xr.DataArray, region: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Stack lat and lon, and keep the cells of the region."""
-    inside = region.stack(cell=("lat", "lon"))
-    inside = inside[inside > 0]
-    y, x = (a.stack(cell=("lat", "lon")).sel(cell=inside["cell"]) for a in (y, x))
-    return y, x, inside
+    y, x, region = xr.align(y, x, region, join="exact", exclude=["member", "year"], copy=False)
+    inside = np.flatnonzero((region > 0).transpose("lat", "lon"))
+    y, x, region = (a.stack(cell=("lat", "lon"))[..., inside] for a in (y, x, region))
+    return y, x, region
 
 
 def _petagrams(density: xr.DataArray, area: xr.DataArray) -> xr.DataArray:

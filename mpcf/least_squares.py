@@ -581,11 +581,11 @@ def _fit_slab(slab, start, width, weights, panel, cosines, out):
 
 @numba.njit(**_EXACT)
 def _member_grams(z, k, panel, years, grams):
-    """Gram matrices of members, and what effects take from their sum, as rows of products.
+    """Gram matrices of members (row, i, j ≥ i), and what effects take from their sum.
 
-    A row holds v_i·v_j for i ≤ j and v_i·e_f. The first M rows are those within members. Then
-    come, for estimators whose effects join the members, the pairs m ≤ m′: of years in common (year
-    effects) or of sums over years (one common mean).
+    They hold v_i·v_j and v_i·e_f. The first M rows are those within members. Then come, for
+    estimators whose effects join the members, the pairs m ≤ m′: of years in common (year effects)
+    or of sums over years (one common mean).
     """
     members, columns = panel.members, z.shape[0]
     sums = np.empty((members, columns))
@@ -596,7 +596,6 @@ def _member_grams(z, k, panel, years, grams):
     for part in range(2 if panel.effects else 1):
         for m in range(members):
             for other in range(m, members if part else m + 1):
-                place = 0
                 for i in range(k):
                     one = z[i, m * years : (m + 1) * years]
                     two = z[i, other * years : (other + 1) * years]
@@ -608,89 +607,105 @@ def _member_grams(z, k, panel, years, grams):
                         else:
                             product = _dot(one, z[j, other * years : (other + 1) * years])
                             product += _dot(two, z[j, m * years : (m + 1) * years])
-                        grams[row, place] = product / 2.0 if m == other else product
-                        place += 1
+                        grams[row, i, j] = product / 2.0 if m == other else product
                 row += 1
 
 
 @numba.njit(**_EXACT)
-def _solve(products, k, columns, triangle, solution):
-    """Solve the normal equations of one draw by Cholesky; tell if they are regular."""
-    place = 0
+def _weighted_sum(weights, values, total):
+    """Sum over rows of weights (row, draw) times one value of each row."""
+    total[:] = 0.0
+    for row in range(values.size):
+        _subtract(total, -values[row], weights[row])
+
+
+@numba.njit(**_EXACT)
+def _subtract_product(a, b, c):
+    for i in range(a.size):
+        a[i] -= b[i] * c[i]
+
+
+@numba.njit(**_EXACT)
+def _divide(a, b):
+    for i in range(a.size):
+        a[i] /= b[i]
+
+
+@numba.njit(**_EXACT)
+def _root(a, whole):
+    """Root of a pivot, in place; NaN where nothing of the whole is left but rounding."""
+    for i in range(a.size):
+        a[i] = np.sqrt(a[i]) if a[i] > 1e-12 * whole[i] else np.nan
+
+
+@numba.njit(**_EXACT)
+def _solve(products, whole):
+    """Solve the normal equations of all draws by Cholesky, in place.
+
+    `products` (i, j ≥ i, draw) become the triangle and, in the columns after it, the solutions;
+    they are NaN in draws that can't be fitted.
+    """
+    k, columns = products.shape[:2]
     for i in range(k):
+        whole[:] = products[i, i]
         for j in range(i, columns):
-            value = products[place]
-            place += 1
-            if j < k:
-                for m in range(i):
-                    value -= triangle[m, i] * triangle[m, j]
-                if j == i:
-                    if not value > 1e-12 * products[place - 1]:
-                        return False
-                    triangle[i, i] = np.sqrt(value)
-                else:
-                    triangle[i, j] = value / triangle[i, i]
+            for m in range(i):
+                _subtract_product(products[i, j], products[m, i], products[m, j])
+            if j == i:
+                _root(products[i, i], whole)
             else:
-                for m in range(i):
-                    value -= triangle[m, i] * solution[m, j - k]
-                solution[i, j - k] = value / triangle[i, i]
-    for f in range(columns - k):
+                _divide(products[i, j], products[i, i])
+    for j in range(k, columns):
         for i in range(k - 1, -1, -1):
             for m in range(i + 1, k):
-                solution[i, f] -= triangle[i, m] * solution[m, f]
-            solution[i, f] /= triangle[i, i]
-    return True
+                _subtract_product(products[i, j], products[i, m], products[m, j])
+            _divide(products[i, j], products[i, i])
 
 
 @numba.njit(**_EXACT)
 def _resample_slab(slab, start, width, k, area, panel, base, phase, counts, pairs, parts):
-    """Add the cells of a slab to `parts` (draw, response, predictor and total)."""
+    """Add the cells of a slab to `parts` (response, predictor and total, draw).
+
+    Draws lie innermost, so that what is done to one is done to many at once.
+    """
     columns, rows = slab.shape[1:]
-    draws, members = counts.shape
-    responses = columns - k
+    members, draws = counts.shape
     years = panel.years - (panel.effects == 2)
     now = members * years
     change = np.empty((columns, now if panel.effects == 2 else 0))
     weight, upper, inverse = np.empty(rows), np.empty((k, columns)), np.empty((k, k))
     d, norm, spread = np.empty(k), np.empty(k), np.empty(k)
-    grams = np.empty((pairs.shape[1], k * (k + 1) // 2 + k * responses))
-    products = np.empty(grams.shape[1])
-    triangle, solution = np.empty((k, k)), np.empty((k, responses))
-    shift, moved = np.empty((members, columns)), np.empty(columns)
+    grams = np.empty((len(pairs), k, columns))
+    products, moved = np.empty((k, columns, draws)), np.empty((columns, draws))
+    shift, draw = np.empty((columns, members)), np.empty(draws)
     first, last = phase
     for c in range(width):
-        for m in range(members):
-            for j in range(columns):
+        for j in range(columns):
+            for m in range(members):
                 one = slab[c, j, m * panel.years : (m + 1) * panel.years]
                 mean = _total(one[base[0] : base[1]]) / (base[1] - base[0])
-                shift[m, j] = _total(one[first:last]) - (last - first) * mean
+                departure = _total(one[first:last]) - (last - first) * mean
+                shift[j, m] = departure * area[start + c] / members
+            _weighted_sum(counts, shift[j], moved[j])
+            if j >= k and np.isfinite(_total(shift[j])):
+                _subtract(parts[j - k, k], -1.0, moved[j])
         z = change if panel.effects == 2 else slab[c]
         reason, _, _ = _prepare(slab[c], z, k, weight, False, panel, norm, spread)
-        fitted = reason == FITTED and _factor(z, k, upper, d, norm)
-        if fitted:
-            _invert(upper, k, inverse)
-            _member_grams(z, k, panel, years, grams)
-        for draw in range(draws):
-            for j in range(columns):
-                moved[j] = 0.0
-                for m in range(members):
-                    moved[j] += counts[draw, m] * shift[m, j]
-                moved[j] *= area[start + c] / members
-            for f in range(responses):
-                if np.isfinite(moved[k + f]):
-                    parts[draw, f, k] += moved[k + f]
-            if not fitted:
-                continue
-            products[:] = 0.0
-            for row in range(pairs.shape[1]):
-                _subtract(products, -pairs[draw, row], grams[row])
-            regular = _solve(products, k, columns, triangle, solution)
-            for f in range(responses):
-                for i in range(k):
-                    b = 0.0
-                    for j in range(i, k):
-                        b += inverse[i, j] * (upper[j, k + f] + solution[j, f])
-                    parts[draw, f, i] += b * moved[i] if regular else np.nan
+        if reason != FITTED or not _factor(z, k, upper, d, norm):
+            continue
+        _invert(upper, k, inverse)
+        _member_grams(z, k, panel, years, grams)
+        for i in range(k):
+            for j in range(i, columns):
+                _weighted_sum(pairs, grams[:, i, j], products[i, j])
+        _solve(products, draw)
+        for j in range(k, columns):
+            for i in range(k):  # b = U⁻¹ (c + what the draw adds to it)
+                draw[:] = 0.0
+                for m in range(i, k):
+                    for n in range(draws):
+                        draw[n] -= inverse[i, m] * (upper[m, j] + products[m, j, n])
+                _subtract_product(parts[j - k, i], draw, moved[i])
 
 
 def resample_members(
@@ -739,19 +754,19 @@ def resample_members(
         Sums over cells, with the change of the response last. NaN where a draw can't be fitted.
     """
     k, _, cells = x.shape
-    counts = counts.astype(float)
+    counts = np.ascontiguousarray(counts.T, float)
     pairs = counts
     if panel.effects:
         m, other = np.triu_indices(panel.members)
-        pairs = np.hstack([counts, -counts[:, m] * counts[:, other] / panel.members])
-    slabs = np.zeros((-(-cells // SLAB), len(counts), y.shape[0], k + 1))
+        pairs = np.vstack([counts, -counts[m] * counts[other] / panel.members])
+    slabs = np.zeros((-(-cells // SLAB), y.shape[0], k + 1, counts.shape[1]))
 
     def work(slab: np.ndarray, start: int, width: int) -> None:
         parts = slabs[start // SLAB]
         _resample_slab(slab, start, width, k, area, panel, base, phase, counts, pairs, parts)
 
     over_slabs(work, (x, y), threads or numba.get_num_threads())
-    return slabs.sum(axis=0)
+    return np.moveaxis(slabs.sum(axis=0), -1, 0)
 
 
 def cosine_terms(years: int) -> int:
