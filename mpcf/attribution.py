@@ -100,7 +100,8 @@ def phase_carbon(
     -------
     DataArray (phase, flux, predictor)
         PgC, mean of the members. ``predictor`` ends with ``residual`` and ``total``: the other
-        parts add up to the last. Cells that could not be fitted count in the residual.
+        parts add up to the last. Cells that could not be fitted count in the residual; where none
+        could, the contributions and the residual are NaN.
 
     Raises
     ------
@@ -117,8 +118,8 @@ def phase_carbon(
         b = coefficients(y.sel(year=so_far), x.sel(year=so_far), estimator)
         x_sum = (x.sel(year=years).mean("member") - x_base).sum("year")
         total = _petagrams((y.sel(year=years).mean("member") - y_base).sum("year"), inside)
-        part = _petagrams(b * x_sum, inside)
-        rest = (total - part.sum("predictor")).expand_dims(predictor=["residual"])
+        part = _petagrams(b * x_sum, inside).where(b.notnull().any("cell"))
+        rest = (total - part.sum("predictor", skipna=False)).expand_dims(predictor=["residual"])
         parts.append(xr.concat([part, rest, total.expand_dims(predictor=["total"])], "predictor"))
     return xr.concat(parts, xr.DataArray(list(phases), dims="phase", name="phase"))
 
@@ -193,7 +194,8 @@ def lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) -> xr.DataA
     ranked_by = parts if ranked_by is None else ranked_by
     known = ranked_by["predictor"].values
     others = [p for p in known if p not in ("moisture", "residual", "total")]
-    lowest = ranked_by.sel(predictor=others).idxmin("predictor")
+    # where nothing was fitted there is no lowest, and the lead is NaN whichever is named
+    lowest = ranked_by.sel(predictor=others).fillna(np.inf).idxmin("predictor")
     difference = parts.sel(predictor="moisture", drop=True) - parts.sel(predictor=lowest)
     return difference.drop_vars("predictor", errors="ignore").expand_dims(predictor=["lead"])
 

@@ -141,7 +141,8 @@ def frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
     Returns
     -------
     ndarray (group, year, row, cell)
-        float32: 1 or 0; NaN in the first year, and where the uppermost node is NaN.
+        float32: 1 or 0; NaN in the first year, and where the uppermost node of the year or of the
+        one before is NaN.
     """
     groups, years, rows, _, cells = warmest.shape
     out = np.full((groups, years, rows, cells), np.nan, np.float32)
@@ -156,7 +157,8 @@ def frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
                     now = warmest[g, y, r, k, start:stop]
                     _add_frozen(now, warmest[g, y - 1, r, k, start:stop], hit)
                 for c in range(start, stop):
-                    if not np.isnan(warmest[g, y, r, 0, c]):
+                    known = warmest[g, y, r, 0, c] + warmest[g, y - 1, r, 0, c]
+                    if not np.isnan(known):
                         out[g, y, r, c] = hit[c - start]
     return out
 

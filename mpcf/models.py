@@ -58,8 +58,10 @@ def moisture_spread(
     Raises
     ------
     ValueError
-        If the data do not hold all of the years.
+        If the data do not hold all of the years, or the region has no cell.
     """
+    if not (region > 0).any():
+        raise ValueError("no cell of the region has permafrost; there is nothing to compare")
     first, last = years
     members = yearly.sizes["member"]
     y = response(yearly).expand_dims(flux=["nep"])
@@ -189,11 +191,14 @@ def change_figure(table: pd.DataFrame) -> Figure:
     for ax, depth in zip(axes, DEPTHS, strict=True):
         here = table[table["depth"] == depth].pivot(index="model", columns="moisture")
         x, y = here["change", "liquid"], here["change", "total"]
-        gain = here["raw trend", "liquid"] > 0
+        part = here["raw trend", "liquid"]
         for some, colour, words in (
-            (gain, COLOURS["gpp"], "liquid water's contribution is a gain of carbon"),
-            (~gain, COLOURS["rh"], "a loss of carbon"),
+            (part > 0, COLOURS["gpp"], "liquid water's contribution is a gain of carbon"),
+            (part <= 0, COLOURS["rh"], "a loss of carbon"),
+            (part.isna(), COLOURS["residual"], "unknown"),
         ):
+            if not some.any():
+                continue
             _points(ax, x[some], y[some], colour, words)
             _names(ax, x[some], y[some])
         ax.set(title=f"Top {depth:g} m", xlabel="change of liquid water (kg m⁻²)")

@@ -35,6 +35,28 @@ def base_period(yearly: xr.Dataset) -> slice:
     return slice(first, first + BASE_YEARS - 1)
 
 
+def since_base(series: xr.DataArray) -> xr.DataArray:
+    """Departure from the mean of the base period, member by member.
+
+    Parameters
+    ----------
+    series : DataArray (year, ...)
+        Any unit.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        Same unit.
+
+    Examples
+    --------
+    >>> warming = since_base(xr.DataArray(np.arange(16.0), {"year": np.arange(2000, 2016)}, "year"))
+    >>> float(warming.sel(year=2015))
+    8.0
+    """
+    return series - series.sel(year=base_period(series)).mean("year")
+
+
 def moisture_index(
     yearly: xr.Dataset, meaning: str = "liquid", *, depth: float = 1.0, season: str = "year"
 ) -> xr.DataArray:

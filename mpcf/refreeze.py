@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.attribution import jackknife, regional_carbon
-from mpcf.moisture import base_period, moisture_index, regional_mean
+from mpcf.moisture import moisture_index, regional_mean, since_base
 from mpcf.regression import coefficients, fit, response
 from mpcf.thaw import lasting
 
@@ -94,9 +94,9 @@ def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dat
     """Time from the first net-zero year to the lasting return of permafrost.
 
     Cells that had permafrost and have lacked it for `years` years are followed, from the first
-    net-zero year or from the year in which that became true: the latter *enter late*. Those that
-    do not get permafrost back while a return could still be seen to last are right-censored, and
-    are never dropped.
+    net-zero year or from the last of those years: the latter *enter late*, and can return from the
+    year after on. Those that do not get permafrost back while a return could still be seen to last
+    are right-censored, and are never dropped.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dat
     state = lasting(mask.sel(year=slice(mask["year"][1], None)), years)
     had = (state == 1).cumsum("year") > 0
     lost = (state == 0) & had
-    confirmed = lost.rolling(year=years + 1, min_periods=years + 1).sum() == years + 1
+    confirmed = lost.rolling(year=years, min_periods=years).sum() == years
     since = (state["year"] - first_year).astype("float64")
     at_risk = confirmed & (since >= 0)
     entry = since.where(at_risk).min("year")
@@ -178,7 +178,7 @@ def restricted_mean(share: xr.DataArray, horizon: float) -> float:
     Returns
     -------
     float
-        Years.
+        Years; NaN where no cell is followed.
 
     Examples
     --------
@@ -186,6 +186,8 @@ def restricted_mean(share: xr.DataArray, horizon: float) -> float:
     >>> restricted_mean(half_back_after_ten, 30.0)
     20.0
     """
+    if not share.size:
+        return float("nan")
     edges = np.append(np.clip(share["since"].values, 0, horizon), horizon)
     return float(((1 - share.values) * np.diff(edges)).sum())
 
@@ -292,9 +294,10 @@ def change_by_moisture(
     r"""Change of a measure that moisture's change brings: by regressions, and as the twins know it.
 
     .. math:: \hat\Delta = b_M \, (M - \bar M_\mathrm{base}), \qquad
-              \Delta = y - y_\mathrm{held} ,
+              \Delta = d - \bar d_\mathrm{base}, \quad d = y - y_\mathrm{held} ,
 
-    in the same cells, members and years: those in which both runs have the measure.
+    in the same cells, members and years: those in which both runs have the measure. The twins part
+    from the run before the base period, so their difference has a base too.
 
     Parameters
     ----------
@@ -317,13 +320,12 @@ def change_by_moisture(
         Units of y, area means; ``by`` holds the estimators and ``truth``.
     """
     during = slice(*years)
-    moisture = x.sel(predictor="moisture", drop=True)
-    change = moisture - moisture.sel(year=base_period(moisture)).mean("year")
+    change = since_base(x.sel(predictor="moisture", drop=True))
     known, now = y.sel(year=during).where(area > 0), x.sel(year=during)
     # responses that all members have; twins may be of some members only
     b = {e: coefficients(known.expand_dims("flux"), now, e).isel(flux=0) for e in estimators}
     effects = {e: of.sel(predictor="moisture", drop=True) * change for e, of in b.items()}
-    effects["truth"] = y - held
+    effects["truth"] = since_base(y - held)
     every = xr.concat(list(effects.values()), xr.Variable("by", list(effects)), join="inner")
     every = every.sel(year=during)
     weight = area.where(every.notnull().all("by"), 0.0)
@@ -400,7 +402,9 @@ def log_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.DataArray:
     followed = (time > entry) & np.isfinite(design).all(axis=1)
     spread = design[followed].std(axis=0)
     design = (design[followed] - design[followed].mean(axis=0)) / spread
-    model = PHReg(time[followed], design, returned[followed], entry=entry[followed], ties="efron")
+    # statsmodels counts a cell as at risk in the year of its entry too; Kaplan and Meier do not
+    after = np.nextafter(entry[followed], np.inf)
+    model = PHReg(time[followed], design, returned[followed], entry=after, ties="efron")
     beta = model.fit(disp=False).params
     return xr.DataArray(beta, {"predictor": x["predictor"].values}, "predictor", name="log_hazard")
 
@@ -455,15 +459,16 @@ def judge_run(
     -------
     dict
         ``times`` from `return_times`; ``share`` refrozen; ``wait`` (member), the restricted mean,
-        years; ``volume`` (member, year), 1e3 km3; ``air`` (member, year), °C; ``carbon``
-        (member), NEP over the phase, PgC.
+        years, NaN for a member in which no cell is followed; ``volume`` (member, year), 1e3 km3;
+        ``air`` (member, year), °C; ``carbon`` (member), NEP over the phase beyond that of the base
+        period, PgC.
     """
     times = return_times(run["permafrost"].where(region > 0), zero[0])
     horizon = times.attrs["horizon"]
     each = [times.isel(member=m) for m in range(times.sizes["member"])]
     air = run["temperature"]
     air = air.sel(season="year", drop=True) if "season" in air.dims else air
-    carbon = regional_carbon(response(run), region).sel(year=slice(*zero))
+    carbon = since_base(regional_carbon(response(run), region))
     return {
         "times": times,
         "share": share_refrozen(times),
@@ -472,5 +477,5 @@ def judge_run(
         ),
         "volume": frozen_volume(run["frozen_depth"], region),
         "air": regional_mean(air, region),
-        "carbon": carbon.sum("year"),
+        "carbon": carbon.sel(year=slice(*zero)).sum("year"),
     }

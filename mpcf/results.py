@@ -123,16 +123,34 @@ class Chapter:
 
         return is_synthetic(self.source_name, quick=self.quick)
 
-    def banner(self) -> None:
-        """Show at the top of the page whether its data are synthetic."""
-        if self.is_synthetic:
+    def banner(self, others: Sequence[str] = (), *, variants: bool = False) -> None:
+        """Show at the top of the page whether its data are synthetic.
+
+        Parameters
+        ----------
+        others : sequence of str
+            Further sources that the page shows.
+        variants : bool
+            Whether it also shows variants of the demonstration, which are always synthetic.
+        """
+        beside = [Chapter("", source=name, quick=self.quick) for name in others]
+        real = [c for c in (self, *beside) if not c.is_synthetic]
+        synthetic = [f"`{c.source_name}`" for c in (self, *beside) if c.is_synthetic]
+        synthetic += ["every variant"] if variants else []
+        texts = [f"{c.source.description} {c.source.citation}" for c in real]
+        if not real:
             text = (
                 "**Demonstration data.** Every result on this page comes from the book's own "
                 "synthetic ensemble, a reduced physical model. Nothing here is CESM2 output, and "
                 "no finding here is a finding about CESM2 or about the Arctic."
             )
         else:
-            text = f"**Data of this page:** {self.source.description} {self.source.citation}"
+            text = "**Data of this page:** " + " ".join(texts)
+        if real and synthetic:
+            text += (
+                f" **Synthetic:** {', '.join(synthetic)}, made by the book's own reduced physical "
+                "model; what is found there is no finding about the Arctic."
+            )
         _show_markdown(f"> {text}")
 
     def read(self, name: str) -> xr.Dataset:
@@ -484,10 +502,13 @@ def _show_markdown(text: str) -> None:
     display(Markdown(text))
 
 
+_READS_AS_NUMBER = re.compile(r"[+−-]?[\d.]+(e[+−-]?\d+)?|unknown|")
+
+
 def _markdown_table(frame: pd.DataFrame) -> str:
     head = [str(frame.index.name or ""), *map(str, frame.columns)]
     # words to the left, numbers to the right
-    words = frame.map(lambda cell: any(letter.isalpha() for letter in str(cell).strip("*"))).any()
+    words = frame.map(lambda cell: not _READS_AS_NUMBER.fullmatch(str(cell).strip("*"))).any()
     marks = "".join("|:--" if wordy else "|--:" for wordy in words)
     lines = ["| " + " | ".join(head) + " |", f"|:--{marks}|"]
     lines += [f"| {row} | " + " | ".join(map(str, frame.loc[row])) + " |" for row in frame.index]

@@ -90,7 +90,8 @@ def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     DataArray (year, ...)
-        1 with permafrost, 0 without, NaN in the first year and where there are no data.
+        1 with permafrost, 0 without, NaN in the first year and where the year or the one before
+        has no data.
 
     References
     ----------

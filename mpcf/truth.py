@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.attribution import GRAMS_PER_PETAGRAM
-from mpcf.moisture import base_period
+from mpcf.moisture import since_base
 from mpcf.regression import coefficients, response
 
 MOISTURE = ("photosynthesis", "decomposition")
@@ -44,7 +44,7 @@ def moisture_effect(effects: xr.Dataset, kind: str = "nep", *, lasting: bool = T
     chosen = {v: effects[v if lasting else f"{v}_instant"] for v in names}
     both = xr.Dataset(chosen).sel(cause=list(MOISTURE)).sum("cause", min_count=2)
     effect = response(both, kind)
-    return effect - effect.sel(year=base_period(effect)).mean("year")
+    return since_base(effect)
 
 
 def phase_effect(
@@ -106,7 +106,8 @@ def judge(
     -------
     dict
         ``estimate``, ``null`` and ``truth``: PgC over the phase and the region, mean of the
-        members; ``pattern``: correlation of the maps of estimate and truth, weighted by area.
+        members, the first two NaN where no cell can be fitted; ``pattern``: correlation of the
+        maps of estimate and truth, weighted by area.
     """
     inside = region.stack(cell=("lat", "lon"))
     inside = inside[inside > 0]
@@ -115,12 +116,12 @@ def judge(
     last = slice(None, years[1])
     fluxes = xr.concat([y, null], xr.Variable("flux", ["full", "null"])).sel(year=last)
     moisture = x.sel(predictor="moisture")
-    change = moisture - moisture.sel(year=base_period(x)).mean("year")
+    change = since_base(moisture)
     b = coefficients(fluxes, x.sel(year=last), estimator).sel(predictor="moisture")
     during = slice(*years)
     part = b * change.sel(year=during).mean("member").sum("year")
     whole = truth.sel(year=during).mean("member").sum("year")
-    grams = (part.fillna(0.0) * inside).sum("cell") / GRAMS_PER_PETAGRAM
+    grams = (part * inside).sum("cell", min_count=1) / GRAMS_PER_PETAGRAM
     return {
         "estimate": float(grams.sel(flux="full")),
         "null": float(grams.sel(flux="null")),

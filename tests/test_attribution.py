@@ -87,6 +87,16 @@ def test_cells_that_cannot_be_fitted_count_in_the_residual():
     assert abs(float(carbon.sel(predictor="residual"))) > 1e-6
 
 
+def test_nothing_fitted_is_unknown_and_not_zero():
+    y, x, _, region = planted()
+    x = x.copy()
+    x[0, 2, 5] = np.nan  # one year of one member, in every cell
+    carbon = phase_carbon(y.expand_dims(flux=["nep"]), x, region, PHASES, "raw trend")
+    assert carbon.sel(predictor=["moisture", "temperature", "residual"]).isnull().all()
+    assert carbon.sel(predictor="total").notnull().all()
+    assert lead(carbon).isnull().all()
+
+
 def test_jackknife_interval_of_a_mean_covers_as_promised():
     rng = np.random.default_rng(1)
     hits = 0

@@ -146,6 +146,25 @@ def test_a_chapters_banner_follows_the_data_too(book, monkeypatch, stored, begin
     assert shown[0].startswith(begins)
 
 
+def test_a_banner_names_real_and_synthetic_sources_of_one_page(book, monkeypatch):
+    for name in ("mine", "made"):
+        write_store(build_dir(name) / "data" / "monthly.zarr")
+    write_catalogue(
+        book,
+        mine=an_entry(metadata=an_entry()["metadata"] | {"is_synthetic": False}),
+        made=an_entry(metadata=an_entry()["metadata"] | {"is_synthetic": True}),
+    )
+    shown = []
+    monkeypatch.setattr(results, "_show_markdown", shown.append)
+    results.Chapter("09", source="mine").banner(["made"])
+    results.Chapter("09", source="made").banner(["mine"])
+    results.Chapter("09", source="mine").banner(variants=True)
+    results.Chapter("09", source="made").banner(variants=True)
+    assert ["**Synthetic:** `made`," in text for text in shown] == [True, True, False, False]
+    assert "**Synthetic:** every variant," in shown[2]
+    assert shown[3].startswith("> **Demonstration data.**")
+
+
 # ------------------------------------------------------------------------- what is not there
 
 

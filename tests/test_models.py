@@ -92,6 +92,11 @@ def test_years_outside_the_data_are_refused(region):
         moisture_spread(planted(), region, (2000, 2050))
 
 
+def test_a_region_without_cells_is_refused(region):
+    with pytest.raises(ValueError, match="no cell of the region has permafrost"):
+        moisture_spread(planted(), 0 * region, UNTIL_ZERO)
+
+
 def test_disagreement_counts_what_is_known():
     rows = pd.DataFrame({"moisture": "liquid", "depth": 0.1, "change": [1.0, -3.0, np.nan, 0.0]})
     found = disagreement(rows, "change").loc["liquid, 0.1 m"]

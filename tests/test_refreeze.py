@@ -52,7 +52,7 @@ def masks():
     state[:, 0] = 1
     state[:30, 1], state[70:, 1] = 1, 1
     state[:30, 2] = 1
-    state[:60, 3], state[80:, 3] = 1, 1
+    state[:61, 3], state[80:, 3] = 1, 1
     mask = xr.DataArray(state[None], {"year": range(2000, 2100)}, ("member", "year", "cell"))
     return mask.where(mask["year"] > 2000)
 
@@ -65,6 +65,18 @@ def test_return_times_enter_late_and_keep_the_censored():
     assert times.attrs["horizon"] == 41
 
 
+def test_a_cell_that_returns_after_just_ten_years_is_followed():
+    state = np.zeros((1, 100, 2))
+    state[:, :60] = 1
+    state[:, 70:, 0] = 1  # without permafrost from 2060 to 2069
+    state[:, 69:, 1] = 1  # one year less: a loss that does not last
+    mask = xr.DataArray(state, {"year": range(2000, 2100)}, ("member", "year", "cell"))
+    times = return_times(mask, first_year=2050).isel(member=0)
+    np.testing.assert_array_equal(times["entry"], [19, np.nan])
+    np.testing.assert_array_equal(times["time"], [20, np.nan])
+    assert share_refrozen(times).values.tolist() == [0, 1]
+
+
 def test_share_refrozen_by_hand():
     """At 20 years one of 2 at risk returns (a third enters then), at 30 one of 2."""
     share = share_refrozen(return_times(masks(), first_year=2050))
@@ -74,7 +86,9 @@ def test_share_refrozen_by_hand():
 
 def test_nothing_lost_gives_an_empty_curve():
     mask = xr.ones_like(masks())
-    assert share_refrozen(return_times(mask, 2050)).size == 0
+    share = share_refrozen(return_times(mask, 2050))
+    assert share.size == 0
+    assert np.isnan(restricted_mean(share, 40.0))
 
 
 def test_zero_curtain_of_a_straight_fall():
@@ -128,11 +142,14 @@ def test_mean_effect_finds_a_planted_one_and_needs_four_members_for_its_interval
 
 
 def test_a_change_that_is_only_moistures_is_told_by_twins_and_regression():
-    """Moisture rises by 1.5 after the base period, 3 days for each unit: 4.5 days."""
+    """Moisture rises by 1.5 after the base period, 3 days for each unit: 4.5 days.
+
+    The twins part from the run before the base period: 2 days that are no change since then.
+    """
     y, x = ensemble_of([3.0, -1.0])
     risen = 1.5 * (x["year"] >= 2030) * (x["predictor"] == "moisture")
     both = change_by_moisture(
-        *(y + 3 * risen.sel(predictor="moisture"), y.isel(member=[1, 3]), x + risen),
+        *(y + 3 * risen.sel(predictor="moisture"), y.isel(member=[1, 3]) - 2.0, x + risen),
         *(AREA, (2030, 2059), ("year effects",)),
     )
     assert list(both["member"]) == [1, 3]
@@ -173,13 +190,14 @@ def test_hazard_of_return_finds_a_planted_delay():
     assert opposite["low"] > 0
 
 
-def test_hazard_counts_only_those_that_have_entered():
+@pytest.mark.parametrize("third", [2, 3])
+def test_hazard_counts_only_those_that_have_entered(third):
     """At 2 the cell with x = 1 returns of those with 1 and 0, at 5 that with 0 of 0 and 2.
 
-    The third cell enters at 3, so the score is (1 − e^β/(1 + e^β)) + (0 − 2 e^2β/(1 + e^2β)).
+    The third cell enters at 2 or 3, so the score is (1 − e^β/(1 + e^β)) + (0 − 2 e^2β/(1 + e^2β)).
     """
     dims = ("member", "lat", "lon")
-    values = {"entry": [0, 0, 3], "time": [2, 5, 9], "returned": [1, 1, 0]}
+    values = {"entry": [0, 0, third], "time": [2, 5, 9], "returned": [1, 1, 0]}
     times = xr.Dataset(
         {v: (dims, np.reshape(a, (1, 1, 3)).astype(float)) for v, a in values.items()}
     )
@@ -209,7 +227,7 @@ def test_a_run_is_judged_by_its_own_cells():
     constant = xr.ones_like(state)
     run = xr.Dataset(
         {"permafrost": state, "frozen_depth": 2 * constant, "temperature": -3 * constant}
-        | {"gpp": 5 * constant, "ra": 2 * constant, "rh": 4 * constant}
+        | {"gpp": constant.where(state["year"] < 2050, 0.0), "ra": 0 * constant, "rh": 4 * constant}
     )
     region = xr.DataArray([[1e12, 3e12]], state[0, 0].coords, ("lat", "lon")).drop_vars("year")
     found = judge_run(run.assign_coords(member=[1]), region, (2050, 2099))

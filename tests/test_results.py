@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from mpcf import results
 from mpcf.build import build_dir
 from mpcf.results import Chapter, Number, change_word
 
@@ -70,6 +71,11 @@ def test_tables_record_every_number(chapter, capsys):
     numbers = read_numbers()
     assert numbers["04-regression/fit_raw_trend_b"]["value"] == 1.5
     assert numbers["04-regression/fit_year_effects_b"]["value"] is None
+
+
+def test_words_lie_to_the_left_and_numbers_to_the_right():
+    frame = pd.DataFrame({"p": ["1e−05", "unknown"], "b": ["−1.50", "+2"], "claim": ["holds", ""]})
+    assert results._markdown_table(frame).splitlines()[1] == "|:--|--:|--:|:--|"
 
 
 def test_finish_merges_chapters_and_forgets_old_numbers(chapter):

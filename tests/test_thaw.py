@@ -70,8 +70,8 @@ def permafrost_by_xarray(tsl_max):
     """Give the same by whole arrays, shifted by a year."""
     frozen = tsl_max.sel(depth=slice(None, 3.0)) <= 0
     lasts = (frozen & frozen.shift(year=1, fill_value=False)).any("depth")
-    known = tsl_max.isel(depth=0, drop=True).notnull() & (tsl_max["year"] > tsl_max["year"][0])
-    return lasts.astype("float32").where(known)
+    known = tsl_max.isel(depth=0, drop=True).notnull()
+    return lasts.astype("float32").where(known & known.shift(year=1, fill_value=False))
 
 
 @given(soils())
@@ -105,10 +105,12 @@ def test_permafrost_needs_one_node_frozen_in_both_years_within_three_metres():
         [1.0, 1.0, 0.0, -1.0],
         [1.0, 1.0, np.nan, -1.0],
         [np.nan] * 4,
+        [-1.0, -1.0, -1.0, -1.0],  # frozen, but what was the year before?
+        [-1.0, 1.0, 1.0, 1.0],
     ]
-    coords = {"year": range(5), "depth": [0.1, 1.0, 3.0, 3.1]}
+    coords = {"year": range(7), "depth": [0.1, 1.0, 3.0, 3.1]}
     mask = permafrost(xr.DataArray(years, coords, ("year", "depth")))
-    np.testing.assert_array_equal(mask, [np.nan, 0, 1, 0, np.nan])
+    np.testing.assert_array_equal(mask, [np.nan, 0, 1, 0, np.nan, np.nan, 1])
 
 
 def test_coordinates_stay_and_attributes_stay():
