@@ -90,7 +90,8 @@ def permafrost_region(yearly: xr.Dataset, land: xr.DataArray | None = None) -> x
         m2 in the region, 0 outside: the fixed domain of every regional figure, and its weights.
     """
     base = yearly["permafrost"].sel(year=base_period(yearly))
-    always = (base.mean("year") == 1).mean("member") > 0.5
+    known = base.notnull()  # nowhere at sea, nor in the first year
+    always = (((base == 1) == known).all("year") & known.any("year")).mean("member") > 0.5
     land = land_area(yearly) if land is None else land
     return land.where(always, 0.0).rename("region")
 
