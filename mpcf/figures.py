@@ -277,7 +277,7 @@ def heat_table(ax: Axes, table: pd.DataFrame, texts: pd.DataFrame, **look: objec
     for (row, column), value in np.ndenumerate(table.to_numpy(dtype=float)):
         red, green, blue, _ = image.cmap(image.norm(value))
         light = 0.299 * red + 0.587 * green + 0.114 * blue
-        shade = {"color": "black" if light > 0.5 else "white", "fontsize": 9}
+        shade = {"color": "black" if light > 0.5 else "white", "fontsize": 10}
         ax.text(column, row, texts.iloc[row, column], ha="center", va="center", **shade)
     ax.set_xticks(range(table.shape[1]), table.columns)
     ax.set_yticks(range(table.shape[0]), table.index)

@@ -37,7 +37,7 @@ def soil_section(
     Returns
     -------
     Figure
-        One panel, depth downwards.
+        One panel, depth downwards to 3 m at most.
     """
     import matplotlib.pyplot as plt
 
@@ -46,11 +46,12 @@ def soil_section(
     levels = np.arange(-limit, limit + 1, 2.5)
     fig, ax = plt.subplots(figsize=size)
     filled = ax.contourf(*section, levels, cmap="RdBu_r", extend="both")
-    line = ax.contour(*section, [0], colors="black", linewidths=1)
+    line = ax.contour(*section, [0], colors="black", linewidths=0.8)
     fig.colorbar(filled, label="°C").add_lines(line)
-    ax.set(
-        ylim=(float(temperature["depth"].max()), 0), xlabel=xlabel, ylabel="depth (m)", title=title
-    )
+    ax.set(xlabel=xlabel, ylabel="depth (m)", title=title)
+    ax.set_ylim(min(float(temperature["depth"].max()), 3.0), 0)
+    if time == "month":
+        ax.set_xticks(temperature["month"])
     return fig
 
 

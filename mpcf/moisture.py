@@ -114,6 +114,34 @@ def regional_mean(values: xr.DataArray | xr.Dataset, region: xr.DataArray):
     return values.weighted(region).mean(("lat", "lon"))
 
 
+def known_mean(values: xr.DataArray, dim: str | tuple[str, ...]) -> xr.DataArray:
+    r"""Mean of the values that are known: :math:`\sum_{i\,\mathrm{known}} x_i / n_\mathrm{known}`.
+
+    Where none is, as in every cell at sea, nothing is divided and the mean is NaN.
+
+    Parameters
+    ----------
+    values : DataArray
+        Any unit; NaN where unknown.
+    dim : str or tuple of str
+        Dimensions to average over.
+
+    Returns
+    -------
+    DataArray
+        Same unit and type.
+
+    Examples
+    --------
+    >>> cells = xr.DataArray([[1.0, np.nan, 3.0], [np.nan] * 3], dims=("cell", "year"))
+    >>> known_mean(cells, "year").values
+    array([ 2., nan])
+    """
+    count = values.count(dim)
+    total = values.sum(dim, dtype="float64")
+    return (total / count.where(count > 0)).astype(values.dtype)
+
+
 def decadal_trend(values: xr.DataArray) -> xr.DataArray:
     """Least-squares slope over `year`, per decade.
 
