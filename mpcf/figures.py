@@ -246,11 +246,13 @@ def small_panels(series: Mapping[str, tuple[pd.Series, str]], *, xlabel: str) ->
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(-(-len(series) // 2), 2, figsize=(9, 5), sharex=True, squeeze=False)
-    for ax, (label, (values, colour)) in zip(axes.flat, series.items(), strict=True):
+    for ax, (label, (values, colour)) in zip(axes.flat, series.items(), strict=False):
         ax.plot(values.index, values, color=colour)
         ax.set_title(label)
     for ax in axes[-1]:
         ax.set_xlabel(xlabel)
+    for ax in axes.flat[len(series) :]:
+        ax.remove()
     return fig
 
 

@@ -7,6 +7,7 @@ import xarray as xr
 from mpcf.moisture import (
     base_period,
     decadal_trend,
+    known_mean,
     member_interval,
     moisture_index,
     permafrost_region,
@@ -39,6 +40,23 @@ def test_region_asks_for_most_members():
     mask = np.ones((2, 20, 1, 4))
     mask[0, 5] = 0
     assert float(permafrost_region(yearly_with(mask)).sum()) == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_sea_has_no_permafrost_and_makes_no_noise():
+    mask = np.ones((2, 20, 1, 4))
+    mask[..., 3] = np.nan
+    np.testing.assert_array_equal(permafrost_region(yearly_with(mask)), [[1e11, 1e11, 1e11, 0]])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_mean_of_what_is_known_divides_nothing_where_nothing_is(kind):
+    values = np.array([[1.0, 2.0, np.nan], [np.nan] * 3], dtype=kind)
+    cells = xr.DataArray([values, values + 2], dims=("member", "cell", "year"))
+    mean = known_mean(cells, ("member", "year"))
+    np.testing.assert_array_equal(mean, [2.5, np.nan])
+    assert mean.dtype == kind
 
 
 def test_regional_mean_weighs_by_area_and_skips_what_is_outside():
