@@ -173,6 +173,7 @@ def over_years(
 
     Examples
     --------
+    >>> import xarray as xr
     >>> area = xr.DataArray([[14.0, 12.0]], {"year": [2015, 2016]}, ("member", "year"))
     >>> fig = over_years({"area": (area, COLOURS["permafrost"])}, {"warming": (2015, 2016)},
     ...     ylabel="million km²", title="Permafrost area")

@@ -117,7 +117,8 @@ def regional_mean(values: xr.DataArray | xr.Dataset, region: xr.DataArray):
 def known_mean(values: xr.DataArray, dim: str | tuple[str, ...]) -> xr.DataArray:
     r"""Mean of the values that are known: :math:`\sum_{i\,\mathrm{known}} x_i / n_\mathrm{known}`.
 
-    Where none is, as in every cell at sea, nothing is divided and the mean is NaN.
+    Where none is, as in every cell at sea, the mean is NaN. (``.mean`` says so too, but with a
+    warning where it divides nothing by nothing in single precision.)
 
     Parameters
     ----------
@@ -137,9 +138,8 @@ def known_mean(values: xr.DataArray, dim: str | tuple[str, ...]) -> xr.DataArray
     >>> known_mean(cells, "year").values
     array([ 2., nan])
     """
-    count = values.count(dim)
-    total = values.sum(dim, dtype="float64")
-    return (total / count.where(count > 0)).astype(values.dtype)
+    mean = values.sum(dim, dtype="float64") / values.count(dim)
+    return mean.astype(values.dtype)
 
 
 def decadal_trend(values: xr.DataArray) -> xr.DataArray:
