@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SCRIPT = "../_static/plotly/plotly-basic.min.js"
 """Plotly, shipped with the book; the address as seen from a chapter's page."""
@@ -113,3 +118,72 @@ def _page_html(
     plot, "visible", traces.map((_, i) => Math.floor(i / {size}) === Number(menu.value))));
 }})();
 </script></figure>"""
+
+
+def line_trace(values: xr.DataArray, *, name: str, colour: str) -> dict[str, object]:
+    """Make a line over the years, for `menu_figure`.
+
+    Parameters
+    ----------
+    values : DataArray (year)
+        Any unit.
+    name : str
+        Name in the legend.
+    colour : str
+        Of the line.
+
+    Returns
+    -------
+    dict
+        A trace of Plotly.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> water = xr.DataArray([1.234, 2.0], {"year": [2015, 2016]}, "year")
+    >>> line_trace(water, name="liquid", colour="#0072B2")["y"]
+    [1.23, 2.0]
+    """
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "line": {"color": colour},
+        "x": values["year"].values.tolist(),
+        "y": values.values.round(2).tolist(),
+    }
+
+
+def bar_trace(found: xr.Dataset, *, name: str, colour: str) -> dict[str, object]:
+    """Make bars by phase with their intervals, for `menu_figure`.
+
+    Parameters
+    ----------
+    found : Dataset (phase)
+        ``estimate`` and ``high``, any unit; an unknown bound draws no interval.
+    name : str
+        Name in the legend.
+    colour : str
+        Of the bars.
+
+    Returns
+    -------
+    dict
+        A trace of Plotly.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> found = xr.Dataset({"estimate": ("phase", [1.0]), "high": ("phase", [1.5])})
+    >>> bar_trace(found.assign_coords(phase=["warming"]), name="moisture", colour="b")["error_y"]
+    {'array': [0.5], 'thickness': 1}
+    """
+    half = (found["high"] - found["estimate"]).values.round(3).tolist()
+    return {
+        "type": "bar",
+        "name": name,
+        "x": found["phase"].values.tolist(),
+        "marker": {"color": colour},
+        "y": found["estimate"].values.round(3).tolist(),
+        "error_y": {"array": [e if math.isfinite(e) else None for e in half], "thickness": 1},
+    }

@@ -1,4 +1,4 @@
-"""One look for every figure of the book."""
+"""One look for every figure of the book, and what several chapters draw."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 COLOURS = {
     "moisture": "#0072B2",
@@ -144,137 +146,146 @@ def grouped_bars(
     ax.set_xticks(range(values.sizes[groups]), values[groups].values)
 
 
-def share_curve(ax: Axes, share: xr.DataArray, horizon: float, **look) -> None:
-    """Draw the share of cells that have refrozen, in percent, as steps up to the horizon.
+def over_years(
+    series: Mapping[str, tuple[xr.DataArray, str]],
+    phases: Mapping[str, tuple[int, int]],
+    *,
+    ylabel: str,
+    title: str,
+) -> Figure:
+    """Draw members and their mean over the years, with zero in view and the phases behind.
+
+    Parameters
+    ----------
+    series : mapping of str to (DataArray (member, year), str)
+        Name in the legend → values, and their colour.
+    phases : mapping
+        Inclusive first and last year of each phase.
+    ylabel : str
+        Quantity with its unit.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+        One panel.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> area = xr.DataArray([[14.0, 12.0]], {"year": [2015, 2016]}, ("member", "year"))
+    >>> fig = over_years({"area": (area, COLOURS["permafrost"])}, {"warming": (2015, 2016)},
+    ...     ylabel="million km²", title="Permafrost area")
+    >>> fig.axes[0].get_ylabel()
+    'million km²'
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(8, 3.8))
+    shade_phases(ax, phases)
+    for label, (values, colour) in series.items():
+        ensemble(ax, values, colour=colour, label=label)
+    ax.axhline(0, color="black", lw=0.8)
+    if all(float(values.min()) >= 0 for values, _ in series.values()):
+        ax.set_ylim(0, None)
+    ax.set(xlabel="year", ylabel=ylabel, title=title)
+    legend_below(fig, ax)
+    return fig
+
+
+def stacked_years(
+    series: Mapping[str, tuple[xr.DataArray, str]],
+    phases: Mapping[str, tuple[int, int]],
+    *,
+    title: str,
+) -> Figure:
+    """Draw quantities of different units over the same years, the last one on top.
+
+    Parameters
+    ----------
+    series : mapping of str to (DataArray (member, year), str)
+        Quantity with its unit → values, and their colour.
+    phases : mapping
+        Inclusive first and last year of each phase.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+        A panel for each quantity.
+    """
+    import matplotlib.pyplot as plt
+
+    count = len(series)
+    fig, axes = plt.subplots(count, 1, figsize=(8, 2.3 * count), sharex=True, squeeze=False)
+    for ax, (label, (values, colour)) in zip(axes[::-1, 0], series.items(), strict=True):
+        shade_phases(ax, phases, label=ax is axes[0, 0])
+        ensemble(ax, values, colour=colour, label="mean of the members")
+        ax.set_ylabel(label)
+    axes[0, 0].set_title(title)
+    axes[-1, 0].set_xlabel("year")
+    return fig
+
+
+def small_panels(series: Mapping[str, tuple[pd.Series, str]], *, xlabel: str) -> Figure:
+    """Draw single series of different units in panels, two to a row.
+
+    Parameters
+    ----------
+    series : mapping of str to (Series, str)
+        Quantity with its unit → values, and their colour.
+    xlabel : str
+        What the series' index is.
+
+    Returns
+    -------
+    Figure
+        A panel for each series.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(-(-len(series) // 2), 2, figsize=(9, 5), sharex=True, squeeze=False)
+    for ax, (label, (values, colour)) in zip(axes.flat, series.items(), strict=False):
+        ax.plot(values.index, values, color=colour)
+        ax.set_title(label)
+    for ax in axes[-1]:
+        ax.set_xlabel(xlabel)
+    for ax in axes.flat[len(series) :]:
+        ax.remove()
+    return fig
+
+
+def heat_table(ax: Axes, table: pd.DataFrame, texts: pd.DataFrame, **look: object) -> AxesImage:
+    """Draw a table as coloured squares, each with a text that can be read on its colour.
 
     Parameters
     ----------
     ax : Axes
         Where to draw.
-    share : DataArray (since)
-        From `mpcf.refreeze.share_refrozen`; nothing is drawn where no cell is followed.
-    horizon : float
-        Years.
-    **look
-        Colour and width of the line.
-    """
-    if share.size:
-        since = [*share["since"].values, horizon]
-        ax.step(since, 100 * np.append(share, share[-1]), where="post", **look)
-
-
-def there_and_back(
-    warming: xr.DataArray, volume: xr.DataArray, phases: Mapping[str, tuple[int, int]]
-) -> Figure:
-    """Draw frozen volume against warming, members thin and their mean coloured by phase.
-
-    Parameters
-    ----------
-    warming : DataArray (member, year)
-        Smoothed warming of the region's air since the base period, K.
-    volume : DataArray (member, year)
-        Smoothed frozen volume, 1e3 km3.
-    phases : mapping
-        Inclusive first and last year of each phase.
+    table : DataFrame
+        Values that the colours show; its labels name rows and columns.
+    texts : DataFrame of str
+        What is written, in the shape of `table`.
+    **look : object
+        ``cmap``, ``vmin`` and ``vmax``.
 
     Returns
     -------
-    Figure
-        One panel.
+    AxesImage
+        The squares, for a colour bar.
     """
-    import matplotlib.pyplot as plt
-
-    tones = (COLOURS["temperature"], "#E69F00", COLOURS["moisture"])
-    fig, ax = plt.subplots(figsize=(6.5, 4.4))
-    members = (a.transpose("year", "member") for a in (warming, volume))
-    ax.plot(*members, color=COLOURS["permafrost"], lw=0.5, alpha=0.4)
-    for (name, (first, last)), tone in zip(phases.items(), tones, strict=True):
-        path = (a.mean("member").sel(year=slice(first, last + 1)) for a in (warming, volume))
-        ax.plot(*path, color=tone, lw=3, label=f"{name}, {first}–{last}")
-    ax.set(
-        xlabel="warming of the region's air since the base period (K)",
-        ylabel="frozen all year (thousand km³)",
-        ylim=(0, None),
-        title="Frozen volume against warming",
-    )
-    ax.legend()
-    return fig
-
-
-WITH_AND_WITHOUT = {
-    "with": {"color": COLOURS["moisture"]},
-    "without": {"color": "black", "ls": "--"},
-}
-"""Look of the runs with and without moisture's change."""
-
-
-def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> Figure:
-    """Draw frozen volume and the share refrozen, with and without moisture's change.
-
-    Parameters
-    ----------
-    found : mapping of str to mapping
-        By scenario, then ``"with"`` and ``"without"``: what `mpcf.refreeze.judge_run` gives.
-    first_year : int
-        First year of the net-zero phase.
-
-    Returns
-    -------
-    Figure
-        A column of two panels for each scenario.
-    """
-    import matplotlib.pyplot as plt
-
-    from mpcf.refreeze import smooth
-
-    fig, axes = plt.subplots(2, len(found), figsize=(8.5, 6.4), sharey="row", squeeze=False)
-    for (scenario, both), (upper, lower) in zip(found.items(), axes.T, strict=True):
-        for name, run in both.items():
-            look = {"lw": 2, **WITH_AND_WITHOUT[name]}
-            volume = smooth(run["volume"].sel(year=slice(first_year - 40, None)).mean("member"))
-            upper.plot(volume["year"], volume, label=f"{name} moisture's change", **look)
-            share_curve(lower, run["share"], run["times"].attrs["horizon"], **look)
-        upper.axvline(first_year, color="0.6", lw=1)
-        upper.set(title=f"After net zero: {scenario}", xlabel="year")
-        lower.set(xlabel="years since emissions reached zero", xlim=(0, None), ylim=(0, 100))
-    axes[0, 0].set_ylabel("frozen all year (thousand km³)")
-    axes[1, 0].set_ylabel("% of the lost cells back")
-    legend_below(fig, axes[0, 0])
-    return fig
-
-
-def loops(both: Mapping[str, Mapping]) -> Figure:
-    """Draw frozen volume against warming, with and without moisture's change.
-
-    Parameters
-    ----------
-    both : mapping of str to mapping
-        ``"with"`` and ``"without"``: what `mpcf.refreeze.judge_run` gives.
-
-    Returns
-    -------
-    Figure
-        One panel.
-    """
-    import matplotlib.pyplot as plt
-
-    from mpcf.moisture import base_period
-    from mpcf.refreeze import smooth
-
-    fig, ax = plt.subplots(figsize=(6.5, 4.2))
-    for name, run in both.items():
-        air, volume = (run[v].mean("member") for v in ("air", "volume"))
-        warming = smooth(air - air.sel(year=base_period(air)).mean("year"))
-        label = f"{name} moisture's change"
-        ax.plot(warming, smooth(volume), lw=2, label=label, **WITH_AND_WITHOUT[name])
-    ax.set(
-        xlabel="warming of the region's air since the base period (K)",
-        ylabel="frozen all year (thousand km³)",
-        ylim=(0, None),
-        title="Second scenario: the way up and the way down",
-    )
-    ax.legend()
-    return fig
+    image = ax.imshow(table, aspect="auto", **look)
+    for (row, column), value in np.ndenumerate(table.to_numpy(dtype=float)):
+        red, green, blue, _ = image.cmap(image.norm(value))
+        light = 0.299 * red + 0.587 * green + 0.114 * blue
+        shade = {"color": "black" if light > 0.5 else "white", "fontsize": 10}
+        ax.text(column, row, texts.iloc[row, column], ha="center", va="center", **shade)
+    ax.set_xticks(range(table.shape[1]), table.columns)
+    ax.set_yticks(range(table.shape[0]), table.index)
+    ax.tick_params(length=0)
+    return image
 
 
 def legend_below(fig: Figure, ax: Axes) -> None:

@@ -112,7 +112,8 @@ def permafrost_region(yearly: xr.Dataset, land: xr.DataArray | None = None) -> x
         m2 in the region, 0 outside: the fixed domain of every regional figure, and its weights.
     """
     base = yearly["permafrost"].sel(year=base_period(yearly))
-    always = (base.mean("year") == 1).mean("member") > 0.5
+    known = base.notnull()  # nowhere at sea, nor in the first year
+    always = (((base == 1) == known).all("year") & known.any("year")).mean("member") > 0.5
     land = land_area(yearly) if land is None else land
     return land.where(always, 0.0).rename("region")
 
@@ -133,6 +134,34 @@ def regional_mean(values: xr.DataArray | xr.Dataset, region: xr.DataArray):
         Same unit.
     """
     return values.weighted(region).mean(("lat", "lon"))
+
+
+def known_mean(values: xr.DataArray, dim: str | tuple[str, ...]) -> xr.DataArray:
+    r"""Mean of the values that are known: :math:`\sum_{i\,\mathrm{known}} x_i / n_\mathrm{known}`.
+
+    Where none is, as in every cell at sea, the mean is NaN. (``.mean`` says so too, but with a
+    warning where it divides nothing by nothing in single precision.)
+
+    Parameters
+    ----------
+    values : DataArray
+        Any unit; NaN where unknown.
+    dim : str or tuple of str
+        Dimensions to average over.
+
+    Returns
+    -------
+    DataArray
+        Same unit and type.
+
+    Examples
+    --------
+    >>> cells = xr.DataArray([[1.0, np.nan, 3.0], [np.nan] * 3], dims=("cell", "year"))
+    >>> known_mean(cells, "year").values
+    array([ 2., nan])
+    """
+    mean = values.sum(dim, dtype="float64") / values.count(dim)
+    return mean.astype(values.dtype)
 
 
 def decadal_trend(values: xr.DataArray) -> xr.DataArray:

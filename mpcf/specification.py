@@ -17,6 +17,7 @@ import xarray as xr
 from mpcf.attribution import GRAMS_PER_PETAGRAM
 from mpcf.moisture import BASE_YEARS, base_period, permafrost_region, regional_mean
 from mpcf.regression import ESTIMATORS, coefficients, predictors, response
+from mpcf.truth import TRUTH_OF, moisture_effect, phase_effect
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -284,6 +285,43 @@ def is_reading(frame: pd.DataFrame, reading: Mapping[str, object]) -> pd.Series:
         True in the rows that agree with it.
     """
     return (frame[list(reading)] == pd.Series(reading)).all(axis=1)
+
+
+def beside_truth(
+    known: pd.DataFrame,
+    effects: xr.Dataset,
+    yearly: xr.Dataset,
+    phases: Mapping[str, tuple[int, int]],
+) -> list[float]:
+    """Give the truth that belongs to each specification: to its uptake, moisture, region and end.
+
+    Parameters
+    ----------
+    known : DataFrame
+        From `specifications`.
+    effects : Dataset
+        Of the twins.
+    yearly : Dataset
+        The yearly dataset.
+    phases : mapping of str to (int, int)
+        Inclusive first and last year of each phase.
+
+    Returns
+    -------
+    list of float
+        Instantaneous effect of moisture's change since the base period, mean of the members, PgC.
+    """
+    regions = region_definitions(yearly)
+    begin = {name: first for name, (first, _) in stretch_years(phases).items()}
+    ends = known[["stretch", "last"]].drop_duplicates().itertuples(index=False)
+    years = {f"{name} {last}": (begin[name], last) for name, last in ends}
+    instant = {u: moisture_effect(effects, u, lasting=False) for u in CHOICES["uptake"]}
+    truth = {u: phase_effect(e.mean("member"), regions, years) for u, e in instant.items()}
+    at = [
+        {"meaning": TRUTH_OF[r.moisture], "region": r.region, "phase": f"{r.stretch} {r.last}"}
+        for r in known.itertuples()
+    ]
+    return [float(truth[u].sel(where)) for u, where in zip(known["uptake"], at, strict=True)]
 
 
 def curve(

@@ -3,9 +3,11 @@
 import json
 import re
 
+import numpy as np
 import pytest
+import xarray as xr
 
-from mpcf.explore import SCRIPT, menu_figure
+from mpcf.explore import SCRIPT, bar_trace, line_trace, menu_figure
 
 TEXTS = {
     "name": "03-depths",
@@ -47,3 +49,21 @@ def test_page_escapes_text_and_loads_only_what_is_shipped():
 def test_choices_of_unequal_size_are_refused():
     with pytest.raises(ValueError, match=r"\[1, 2\]"):
         menu_figure({"a": [line("a", [1, 2])], "b": [line("a", [1, 2])] * 2}, **TEXTS)
+
+
+def test_an_unknown_bound_draws_no_interval_and_is_valid_json():
+    phase = {"phase": ["warming", "net-zero"]}
+    middle = xr.DataArray([1.0, 2.0], phase, ("phase",))
+    found = xr.Dataset({"estimate": middle, "high": middle + np.array([0.5, np.nan])})
+    trace = bar_trace(found, name="moisture", colour="#0072B2")
+    assert trace["x"] == ["warming", "net-zero"] and trace["y"] == [1.0, 2.0]
+    assert trace["error_y"]["array"] == [0.5, None]
+    assert trace["marker"] == {"color": "#0072B2"}
+    json.dumps(trace, allow_nan=False)
+
+
+def test_a_line_goes_by_year_in_its_colour():
+    water = xr.DataArray([1.234, 5.678], {"year": [2000, 2001]}, ("year",))
+    trace = line_trace(water, name="liquid water", colour="#0072B2")
+    assert (trace["x"], trace["y"]) == ([2000, 2001], [1.23, 5.68])
+    assert trace["name"] == "liquid water" and trace["line"] == {"color": "#0072B2"}

@@ -7,6 +7,7 @@ import xarray as xr
 from mpcf.moisture import (
     base_period,
     decadal_trend,
+    known_mean,
     member_interval,
     moisture_index,
     permafrost_region,
@@ -39,6 +40,37 @@ def test_region_asks_for_most_members():
     mask = np.ones((2, 20, 1, 4))
     mask[0, 5] = 0
     assert float(permafrost_region(yearly_with(mask)).sum()) == 0
+
+
+@pytest.fixture
+def half_sea():
+    """Permafrost on land, nothing at sea, in single precision as the yearly data have it."""
+    shape = {"member": 4, "year": 20, "lat": 10, "lon": 72}
+    mask = xr.DataArray(np.ones(tuple(shape.values()), "float32"), dims=tuple(shape))
+    mask = mask.assign_coords(year=range(2000, 2020), lat=range(60, 70), lon=range(72))
+    return mask.where(mask["lon"] < 36)
+
+
+@pytest.mark.filterwarnings("error")
+def test_sea_has_no_permafrost_and_makes_no_noise(half_sea):
+    grid = xr.ones_like(half_sea.isel(member=0, year=0, drop=True), "float64")
+    yearly = xr.Dataset({"permafrost": half_sea, "areacella": 2e11 * grid, "sftlf": 50 * grid})
+    region = permafrost_region(yearly)
+    np.testing.assert_array_equal(region, np.where(region["lon"] < 36, 1e11, 0) * np.ones((10, 1)))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_mean_of_what_is_known_is_nan_where_nothing_is_and_makes_no_noise(half_sea, kind):
+    values = (2 * half_sea.where(half_sea["year"] > 2000)).astype(kind)
+    values[0] = 6 * half_sea[0]
+    mean = known_mean(values, ("member", "year"))
+    # one member has 20 years of 6, three have 19 of 2
+    known = (20 * 6 + 3 * 19 * 2) / (20 + 3 * 19)
+    np.testing.assert_allclose(
+        mean, np.where(mean["lon"] < 36, known, np.nan) * np.ones((10, 1)), rtol=1e-6
+    )
+    assert mean.dtype == kind
 
 
 def test_regional_mean_weighs_by_area_and_skips_what_is_outside():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -17,6 +18,7 @@ from mpcf.regression import predictors, response
 from mpcf.specification import (
     CHOICES,
     READING,
+    beside_truth,
     curve,
     is_reading,
     one_step_away,
@@ -194,6 +196,31 @@ def test_curve_is_sorted_and_marks_the_reading():
         assert points.get_ydata()[int(mark.get_xdata()[0])] == ours
         assert mark.get_color() == COLOURS["temperature"] != other.get_color()
     plt.close(fig)
+
+
+def test_each_specification_stands_beside_the_truth_of_its_own_kind():
+    yearly = planted()
+    years = yearly["year"]
+    gram = xr.zeros_like(yearly["gpp"]) + (years >= 2015)  # g m-2 yr-1, since the base period
+    meaning = xr.DataArray([1.0, 10.0], {"meaning": ["liquid", "total"]})
+    cause = xr.DataArray([1.0, 0.0, 0.0], {"cause": ["photosynthesis", "decomposition", "other"]})
+    plants = gram * meaning * cause
+    effects = xr.Dataset(
+        {"gpp_instant": plants, "ra_instant": plants / 2, "rh_instant": 0 * plants}
+    )
+    rows = [
+        ("nep", "liquid", "24 months", "warming", 2039),
+        ("gpp-rh", "liquid", "24 months", "warming", 2039),
+        ("nep", "thaw_wetness", "24 months", "warming", 2039),
+        ("nep", "liquid", "2 m", "warming", 2039),
+        ("nep", "liquid", "24 months", "until net zero", 2064),
+    ]
+    columns = ["uptake", "moisture", "region", "stretch", "last"]
+    truth = beside_truth(pd.DataFrame(rows, columns=columns), effects, yearly, PHASES)
+    # 0.5 g of 1 over 25 years and 7e12 m2, of which the second definition leaves 6e12
+    first = 0.5 * 25 * 7e12 / 1e15
+    expected = [first, 2 * first, 10 * first, first * 6 / 7, 2 * first]
+    np.testing.assert_allclose(truth, expected)
 
 
 @pytest.fixture
