@@ -18,14 +18,29 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import signal, special
+from scipy import signal, special, stats
 
-from mpcf.attribution import bootstrap_interval, draw_members, jackknife, widen
+from mpcf.attribution import (
+    block_length,
+    bootstrap_interval,
+    draw_members,
+    draw_years,
+    jackknife,
+    resampled_slopes,
+    widen,
+)
 from mpcf.build import write_atomic
 from mpcf.evidence import path
 from mpcf.least_squares import EFFECTS, Panel, resample_members
 from mpcf.moisture import base_period, member_interval
-from mpcf.regression import coefficients, fit, influence, long_run_error
+from mpcf.regression import (
+    coefficients,
+    fit,
+    influence,
+    long_run_error,
+    possible_estimators,
+    transform,
+)
 
 TRIALS = 1_500
 """Simulated ensembles in each case: a standard error of at most 1.3 percentage points."""
@@ -112,6 +127,17 @@ COVERAGE_CASES = tuple(
     for values in itertools.product((4, 8, 10, 28), (51,), (0.0, 0.7), (0.0, 1.0))
 )
 """Cases in which intervals are tried."""
+
+FEW_MEMBERS_CASES = tuple(
+    Case(members, *values, effect=1.0)
+    for members in (1, 2, 3)
+    for values in (
+        *itertools.product((51,), (0.0, 0.7), (0.0, 1.0)),
+        *((c.years, c.phi, c.common) for c in DEMONSTRATION),
+    )
+)
+"""Cases in which intervals from blocks of years are tried; of one member, a common signal is its
+own."""
 
 
 def _series(rng: np.random.Generator, shape: tuple[int, ...], phi: float) -> np.ndarray:
@@ -261,6 +287,73 @@ def coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
     yield _row("coverage", case, "change", "member interval", inside)
 
 
+def block_coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
+    """Share of intervals from blocks of years that hold moisture's true contribution.
+
+    They take the predictors' changes as they were in these members, so the truth is moisture's
+    effect times the change of the members' mean. The rows *forced change* have the truth of
+    `coverage`, the change of what members share, which they do not promise to hold.
+
+    Parameters
+    ----------
+    case : Case
+        Kind of ensemble, with an effect.
+    trials : int
+        Number of ensembles.
+
+    Yields
+    ------
+    dict
+        A row of the table.
+    """
+    y, x, shared = simulate(case, trials)
+    truths = {
+        "blocks of years": case.effect * _summed_change(x),
+        "blocks of years, forced change": case.effect * _summed_change(shared),
+    }
+    for estimator in possible_estimators(case.members):
+        if estimator == "first differences":
+            continue
+        found = block_interval(y, x, estimator).sel(predictor="moisture")
+        for errors, truth in truths.items():
+            true = truth.sel(predictor="moisture")
+            held = (found["low"] < true) & (true < found["high"])
+            yield _row("coverage", case, estimator, errors, held)
+
+
+def block_interval(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Dataset:
+    """`mpcf.attribution.block_bootstrap` of all years, trial by trial.
+
+    Parameters
+    ----------
+    y : DataArray (trial, member, year)
+        Response.
+    x : DataArray (trial, predictor, member, year)
+        Predictors.
+    estimator : str
+        See `mpcf.regression.transform`.
+
+    Returns
+    -------
+    Dataset (predictor, trial)
+        ``low`` and ``high``.
+    """
+    order = ("predictor", "member", "year", "trial")
+    rows = [transform(a, estimator).transpose(*order) for a in (x, y.expand_dims("predictor"))]
+    rows = np.concatenate(rows)
+    years = y.sizes["year"]
+    counts = draw_years(years, DRAWS)
+    at_once = 128  # so that the products of all draws fit into memory
+    slopes = [
+        resampled_slopes(rows[..., i : i + at_once], len(FORCED), counts)[..., 0]
+        for i in range(0, len(y), at_once)
+    ]
+    middle = contribution(y, x, estimator)
+    error = middle.copy(data=np.nan_to_num(np.concatenate(slopes, 1)).std(0, ddof=1).T)
+    half = stats.t.ppf(0.975, years / block_length(years) - 1) * error * abs(_summed_change(x))
+    return xr.Dataset({"low": middle - half, "high": middle + half})
+
+
 def contribution(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.DataArray:
     """`mpcf.attribution.phase_carbon` of all years, trial by trial instead of summed over cells.
 
@@ -306,7 +399,7 @@ def shared_error(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Dataset
 
 
 def _summed_change(x: xr.DataArray) -> xr.DataArray:
-    change = x.mean("member")
+    change = x.mean("member") if "member" in x.dims else x
     return (change - change.sel(year=base_period(x)).mean("year")).sum("year")
 
 
@@ -327,7 +420,8 @@ def _resampled(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.DataArray
 
 def _row(what: str, case: Case, estimator: str, errors: str, hits: xr.DataArray) -> dict:
     known = np.asarray(hits).ravel()
-    like = " as in the demonstration" if replace(case, effect=0.0) in DEMONSTRATION else ""
+    alike = replace(case, members=8, effect=0.0)
+    like = " as in the demonstration" if alike in DEMONSTRATION else ""
     return {
         "what": what + like,
         "estimator": estimator,
@@ -360,6 +454,8 @@ def table(trials: int = TRIALS) -> pd.DataFrame:
         found += sizes(case, trials)
     for case in (*COVERAGE_CASES, *(replace(c, effect=1.0) for c in DEMONSTRATION)):
         found += coverage(case, trials)
+    for case in FEW_MEMBERS_CASES:
+        found += block_coverage(case, trials)
     return pd.DataFrame(found)
 
 

@@ -154,9 +154,9 @@ def _site(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> int:
     from mpcf import checks
 
-    catalog.entry(options.source)
+    source = catalog.entry(options.source)
     try:
-        findings = checks.examine(catalog.open_source(options.source, quick=options.quick))
+        findings = checks.examine(catalog.open_source(source.name, quick=options.quick), source)
     except (catalog.SourceUnavailable, checks.DataError) as error:
         findings = [checks.Finding("reading", "error", str(error))]
     faults = sum(finding.status == "error" for finding in findings)

@@ -559,13 +559,40 @@ def _resampled_carbon(
     carbon = np.zeros((len(counts), len(rows) - known, known))
     for start in range(0, cells, 128):  # so that the products of all draws fit into memory
         here = slice(start, start + 128)
-        b = _resampled_slopes(rows[..., here], known, counts, pooled)
+        b = resampled_slopes(rows[..., here], known, counts, pooled=pooled)
         carbon += np.einsum("dkpf,pk->dfp", np.nan_to_num(b), np.nan_to_num(change[:, here]))
     return carbon
 
 
-def _resampled_slopes(rows: np.ndarray, known: int, counts: np.ndarray, pooled: bool) -> np.ndarray:
-    """Slopes (draw, cell, predictor, flux); NaN where a draw leaves predictors dependent."""
+def resampled_slopes(
+    rows: np.ndarray, known: int, counts: np.ndarray, *, pooled: bool = False
+) -> np.ndarray:
+    """Fit every cell to every draw of years.
+
+    Parameters
+    ----------
+    rows : ndarray (predictors and then fluxes, member, year, cell)
+        As `mpcf.regression.transform` leaves them.
+    known : int
+        Number of predictors.
+    counts : ndarray (draw, year)
+        How often each year was drawn, see `draw_years`.
+    pooled : bool
+        Whether all members have one level, as differences have, instead of one each.
+
+    Returns
+    -------
+    ndarray (draw, cell, predictor, flux)
+        Slopes, units of the flux per unit of the predictor; NaN where a draw leaves predictors
+        dependent.
+
+    Examples
+    --------
+    >>> x = np.arange(30.0).reshape(1, 1, 30, 1)
+    >>> b = resampled_slopes(np.concatenate([x, 2 * x]), 1, draw_years(30, draws=3))
+    >>> b[:, 0, 0, 0].round(9)
+    array([2., 2., 2.])
+    """
     sums = np.einsum("dt,cmtk->dkcm", counts, rows, optimize=True)
     if pooled:  # one level for all members
         sums = np.repeat(sums.mean(-1, keepdims=True), sums.shape[-1], -1)

@@ -481,8 +481,9 @@ def _phases(name: str, raw: Any) -> dict[str, tuple[int, int]]:
         } if a <= b and b + 1 == c <= d and d + 1 == e <= f:
             return {"warming": (a, b), "mitigation": (c, d), "net-zero": (e, f)}
     raise CatalogError(
-        f"phases of '{name}' are {raw}; give first and last year of {', '.join(PHASES)}, each "
-        "beginning in the year after the one before"
+        f"phases of '{name}' are {raw}; give in catalog.yml the first and last year of "
+        f"{', '.join(PHASES)}, by these names, each beginning in the year after the one before. "
+        "The chapters compare all three: a run that lacks one can't be their source"
     )
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from mpcf.catalog import PHASES, Source
 from mpcf.geography import cell_area
+from mpcf.moisture import BASE_YEARS
 from mpcf.variables import MONTHLY
 
 AREA_TOLERANCE = 0.05
@@ -109,7 +111,7 @@ class Finding:
     found: str
 
 
-def examine(monthly: xr.Dataset) -> list[Finding]:
+def examine(monthly: xr.Dataset, source: Source | None = None) -> list[Finding]:
     """Run every check of a standard monthly dataset, whatever the others find.
 
     Values are read of the first, the middle and the last year.
@@ -118,6 +120,8 @@ def examine(monthly: xr.Dataset) -> list[Finding]:
     ----------
     monthly : Dataset
         What `mpcf.catalog.open_source` gave.
+    source : Source, optional
+        Entry of the catalogue, whose phases are checked too.
 
     Returns
     -------
@@ -125,7 +129,7 @@ def examine(monthly: xr.Dataset) -> list[Finding]:
         One for each check, then one for each note of the reader.
     """
     findings: list[Finding] = []
-    for name, check in CHECKS.items():
+    for name, check in _checks(source).items():
         try:
             findings.append(Finding(name, "ok", check(monthly)))
         except DataError as error:
@@ -139,13 +143,15 @@ def examine(monthly: xr.Dataset) -> list[Finding]:
     return findings + [Finding("note", "note", note) for note in notes]
 
 
-def check_monthly(monthly: xr.Dataset) -> list[str]:
+def check_monthly(monthly: xr.Dataset, source: Source | None = None) -> list[str]:
     """Check a standard monthly dataset; its first, middle and last year are read.
 
     Parameters
     ----------
     monthly : Dataset
         What `mpcf.catalog.open_source` gave.
+    source : Source, optional
+        Entry of the catalogue, whose phases are checked too.
 
     Returns
     -------
@@ -157,7 +163,7 @@ def check_monthly(monthly: xr.Dataset) -> list[str]:
     DataError
         If something does not hold; the message names the variable, what was found and what to do.
     """
-    found = [check(monthly) for check in CHECKS.values()]
+    found = [check(monthly) for check in _checks(source).values()]
     return found + [f"note: {n}" for n in monthly.attrs.get("mpcf_notes", "").splitlines()]
 
 
@@ -342,3 +348,28 @@ CHECKS: dict[str, Callable[[xr.Dataset], str]] = {
     "members": _members,
 }
 """Every check by its name, in the order in which they are run."""
+
+
+def _checks(source: Source | None) -> dict[str, Callable[[xr.Dataset], str]]:
+    return CHECKS if source is None else CHECKS | {"phases": lambda m: _phases(m, source)}
+
+
+def _phases(monthly: xr.Dataset, source: Source) -> str:
+    if not source.phases:
+        raise DataError(
+            f"source '{source.name}' has no phases; set the first and last year of "
+            f"{', '.join(PHASES)} in its entry of catalog.yml"
+        )
+    first, last = monthly.indexes["time"][[0, -1]].year
+    begin, end = source.phases["warming"][0], source.phases["net-zero"][1]
+    if begin < first or end > last:
+        raise DataError(
+            f"phases of '{source.name}' run from {begin} to {end}, but its data from {first} to "
+            f"{last}; correct them in its entry of catalog.yml"
+        )
+    short = [name for name, (a, b) in source.phases.items() if b - a + 1 < BASE_YEARS]
+    warning = (
+        f"; {' and '.join(short)} is shorter than {BASE_YEARS} years, so that means over its last "
+        f"{BASE_YEARS} years reach into what came before"
+    )
+    return f"the phases, {begin} to {end}, lie within the data{warning if short else ''}"

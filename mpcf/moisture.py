@@ -217,3 +217,29 @@ def member_interval(values: xr.DataArray, level: float = 0.95) -> tuple[float, f
         return float(x.mean()), float("nan"), float("nan")
     half = t.ppf((1 + level) / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size)
     return float(x.mean()), float(x.mean() - half), float(x.mean() + half)
+
+
+def member_test(values: xr.DataArray) -> xr.DataArray:
+    """Student's t test of the members' mean against zero.
+
+    Parameters
+    ----------
+    values : DataArray (member, ...)
+        One value a member.
+
+    Returns
+    -------
+    DataArray (...)
+        Two-sided p; NaN with fewer than two members.
+
+    Examples
+    --------
+    >>> float(member_test(xr.DataArray([1.0, 2.0, 3.0], dims="member")).round(3))
+    0.074
+    """
+    from scipy.stats import ttest_1samp
+
+    mean = values.mean("member")
+    if values.sizes["member"] < 2:
+        return xr.full_like(mean, np.nan)
+    return mean.copy(data=ttest_1samp(values, 0, axis=values.get_axis_num("member")).pvalue)

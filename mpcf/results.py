@@ -397,7 +397,7 @@ def with_bounds(
     name: str,
     values: tuple[float, float, float],
     spec: str,
-    unit: str,
+    unit: str = "",
     reason: str = "too few members for an interval",
 ) -> str:
     """Word an estimate with its interval, or say that there is none, for `Chapter.say`.
@@ -411,7 +411,7 @@ def with_bounds(
     spec : str
         Format of the numbers.
     unit : str
-        Their unit, in words.
+        Their unit, in words; none for a pure number.
     reason : str
         Why a bound is NaN.
 
@@ -429,7 +429,7 @@ def with_bounds(
     """
     bounds = f"95 % interval {{{name}_low:{spec}}} to {{{name}_high:{spec}}}"
     bounds = bounds if math.isfinite(values[1]) else reason
-    return f"{{{name}:{spec}}} {unit} ({bounds})"
+    return " ".join(filter(None, (f"{{{name}:{spec}}}", unit, f"({bounds})")))
 
 
 def change_word(low: float, high: float) -> str:
@@ -443,13 +443,16 @@ def change_word(low: float, high: float) -> str:
     Returns
     -------
     str
-        ``"rises"``, ``"falls"`` or ``"shows no change that can be told from zero"``.
+        ``"rises"``, ``"falls"`` or ``"shows no change that can be told from zero"``; without an
+        interval ``"changes, by chance or not"``.
 
     Examples
     --------
-    >>> change_word(-2.0, -1.0)
-    'falls'
+    >>> change_word(-2.0, -1.0), change_word(float("nan"), float("nan"))
+    ('falls', 'changes, by chance or not')
     """
+    if math.isnan(low):
+        return "changes, by chance or not"
     if low > 0:
         return "rises"
     return "falls" if high < 0 else "shows no change that can be told from zero"

@@ -314,7 +314,7 @@ class _Job:
         out = out.assign_coords(
             {name: self.monthly[name] for name in ("member", "depth", "lat", "lon")}
             | {"year": year, "season": sample["season"], "top": sample["top"]}
-        )
+        ).drop_encoding()  # that of a source in another format of Zarr can't be written
         high, wide = self.plan.bands[0][1], self.plan.bands[0][3]
         sizes = dict(out.sizes)
         chunk = sizes | {"member": 1, "lat": high, "lon": wide}

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from evidence import sizes
-from mpcf.attribution import phase_carbon, shared_signal_error
+from mpcf.attribution import block_bootstrap, phase_carbon, shared_signal_error
 from mpcf.evidence import common_signal, no_kinder, read
 from mpcf.regression import DEFAULT_ERRORS, fit
 
@@ -25,8 +25,9 @@ def kept():
         (sizes.sizes, sizes.Case(1, 51, 0.7, 0.0)),
         (sizes.sizes, sizes.DEMONSTRATION[0]),
         (sizes.coverage, sizes.Case(4, 51, 0.0, 1.0, effect=1.0)),
+        (sizes.block_coverage, sizes.Case(2, 51, 0.7, 1.0, effect=1.0)),
     ],
-    ids=["tests", "one member", "demonstration", "intervals"],
+    ids=["tests", "one member", "demonstration", "intervals", "blocks of years"],
 )
 def test_kept_numbers_are_those_of_the_code(kept, measure, case):
     """One trial may tip where another processor rounds the last digit the other way."""
@@ -40,7 +41,10 @@ def test_all_cases_are_kept_with_enough_trials(kept):
     cases = kept[KEY[3:]].drop_duplicates().apply(tuple, axis=1)
     wanted = {
         (c.members, c.years, c.phi, c.common)
-        for c in (*sizes.SIZE_CASES, *sizes.COVERAGE_CASES, *sizes.DEMONSTRATION)
+        for c in (
+            *(*sizes.SIZE_CASES, *sizes.COVERAGE_CASES),
+            *(*sizes.DEMONSTRATION, *sizes.FEW_MEMBERS_CASES),
+        )
     }
     assert set(cases) == wanted and not kept.duplicated(KEY).any()
     assert (0.5 / np.sqrt(kept["trials"]) <= 0.015).all()
@@ -61,6 +65,21 @@ def test_trials_are_regions_of_one_cell(estimator):
         np.testing.assert_allclose(drawn[trial], book.sel(predictor="moisture"), rtol=1e-9)
         book = shared_signal_error(*ask)["se"].squeeze().sel(predictor=x["predictor"])
         np.testing.assert_allclose(error.isel(trial=trial), book, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("members", "estimator"), [(1, "raw trend"), (3, "raw trend"), (3, "year effects")]
+)
+def test_blocks_are_tried_as_chapter_5_draws_them(members, estimator):
+    y, x, _ = sizes.simulate(sizes.Case(members, 51, 0.7, 1.0, effect=1.0), trials=130)
+    found = sizes.block_interval(y, x, estimator)
+    region = xr.DataArray([[1e15]], {"lat": [60.0], "lon": [0.0]}, ("lat", "lon"))
+    for trial in (0, 129):  # of the first and of the second batch
+        cell = [a.isel(trial=trial).expand_dims(lat=[60.0], lon=[0.0]) for a in (y, x)]
+        ask = (cell[0].expand_dims(flux=["y"]), cell[1], region, {"all": (0, 50)}, estimator)
+        book = block_bootstrap(*ask).squeeze().sel(predictor=x["predictor"])
+        for end in ("low", "high"):
+            np.testing.assert_allclose(found[end].isel(trial=trial), book[end], rtol=1e-9)
 
 
 def test_linearmodels_default_is_linearmodels():
@@ -142,6 +161,8 @@ def test_intervals_that_the_book_uses_hold_what_they_promise(kept):
     assert held["raw trend", "jackknife, widened"].min() >= 0.93
     assert held["year effects", "jackknife"].between(0.93, 0.975).all()
     alone = rows[rows["common signal"] == 0].set_index("error")["measured"]
+    assert held["raw trend", "blocks of years"].between(0.925, 0.98).all()
+    assert held["year effects", "blocks of years"].between(0.925, 0.98).all()
     for error in ("member interval", "bootstrap, Student's t"):
         assert alone[error].min() >= 0.93
     percentiles = rows[(rows["error"] == "bootstrap, percentiles") & (rows["members"] <= 10)]

@@ -131,7 +131,8 @@ def exported(book):
 def test_check_shows_every_check_and_succeeds(exported, capsys):
     assert command.main(["check", "exported"]) == 0
     shown = capsys.readouterr().out
-    for name in ("variables", "units", "time", "grid", "depth", "cell area", "values", "members"):
+    checks = ("variables", "units", "time", "grid", "depth", "cell area", "values", "members")
+    for name in (*checks, "phases"):
         assert f"ok      {name}" in shown
     assert shown.endswith("exported: nothing wrong was found\n")
 
@@ -147,6 +148,29 @@ def test_check_of_faulty_data_fails_and_tells_programs_why(exported, capsys):
     wrong = [row for row in report["checks"] if row["status"] == "error"]
     assert wrong[0]["check"] == "values"
     assert "'gpp' of member 1 runs from" in wrong[0]["found"]
+
+
+@pytest.mark.parametrize(
+    ("phases", "found"),
+    [
+        ({"warming": [2000, 2001], "net-zero": [2002, 2003]}, "phases of 'exported' are"),
+        ({"up": [2000, 2001], "down": [2002, 2002], "zero": [2003, 2003]}, "a run that lacks one"),
+        (None, "source 'exported' has no phases; set the first and last year of warming, miti"),
+        (
+            {"warming": [1999, 2001], "mitigation": [2002, 2002], "net-zero": [2003, 2003]},
+            "phases of 'exported' run from 1999 to 2003, but its data from 2000 to 2003",
+        ),
+    ],
+    ids=["two", "other names", "none", "beyond the data"],
+)
+def test_check_of_phases_that_no_chapter_could_use_says_what_to_do(exported, capsys, phases, found):
+    document = yaml.safe_load((exported / "catalog.yml").read_text())
+    document["sources"]["exported"]["metadata"]["phases"] = phases
+    (exported / "catalog.yml").write_text(yaml.safe_dump(document))
+    assert command.main(["check", "exported"]) == 1
+    shown = capsys.readouterr()
+    assert found in " ".join((shown.out + shown.err).split())
+    assert "catalog.yml" in shown.out + shown.err
 
 
 def test_check_of_data_that_cannot_be_read_fails_with_the_reason(exported, capsys):

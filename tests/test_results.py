@@ -107,4 +107,5 @@ def test_missing_inputs_say_how_to_make_them(chapter):
 
 def test_words_follow_the_interval():
     assert [change_word(1, 2), change_word(-2, -1)] == ["rises", "falls"]
-    assert change_word(-1, 1) == change_word(float("nan"), float("nan"))
+    assert change_word(-1, 1) == "shows no change that can be told from zero"
+    assert change_word(float("nan"), float("nan")) == "changes, by chance or not"

@@ -122,6 +122,13 @@ def test_years_read_in_pieces_and_joined_give_the_whole(lazy):
         assert whole[name].notnull().any(), name
 
 
+def test_the_store_does_not_depend_on_the_format_of_the_source(lazy, tmp_path, undisturbed):
+    lazy.load().drop_encoding().to_zarr(tmp_path / "monthly.zarr", zarr_format=3)
+    monthly = xr.open_zarr(tmp_path / "monthly.zarr")
+    write_yearly(monthly, tmp_path / "yearly.zarr", progress=False, memory=SMALL)
+    assert files(tmp_path / "yearly.zarr") == undisturbed
+
+
 @pytest.mark.parametrize("memory", [10_000, SMALL, 100_000, 10_000_000])
 def test_the_store_does_not_depend_on_the_blocks(memory, lazy, tmp_path, undisturbed):
     path = tmp_path / "yearly.zarr"
