@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def soil_section(
-    temperature: xr.DataArray, *, limit: float, title: str, xlabel: str = "", size: tuple = (8, 3.8)
+    temperature: xr.DataArray, *, limit: float, title: str, xlabel: str, size: tuple = (8, 3.8)
 ) -> Figure:
     """Draw soil temperature by time and depth, with the line of 0 °C.
 
@@ -30,7 +30,7 @@ def soil_section(
     title : str
         Title of the figure.
     xlabel : str
-        Name of the time axis; none for dates, which name themselves.
+        Name of the time axis.
     size : tuple of float
         Width and height, inches.
 

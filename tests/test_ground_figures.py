@@ -67,7 +67,7 @@ def test_section_draws_the_line_of_0_degrees_at_its_depth(column):
 def test_section_goes_by_date_whatever_the_order_of_dims(column):
     dates = pd.date_range("2001-01-01", periods=12, name="time")
     daily = column.rename(month="time").assign_coords(time=dates).transpose("time", "depth")
-    ax = ground_figures.soil_section(daily, limit=5, title="a station").axes[0]
+    ax = ground_figures.soil_section(daily, limit=5, title="a station", xlabel="year").axes[0]
     assert mpl.dates.num2date(ax.get_xlim()[0]).date() == dates[0].date()
 
 
