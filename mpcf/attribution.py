@@ -153,8 +153,8 @@ def shared_signal_error(
     Returns
     -------
     Dataset (phase, flux, predictor)
-        ``se``, PgC, and ``degrees_of_freedom`` (phase). ``predictor`` ends with ``lead``, for
-        moisture less the lowest other predictor.
+        ``se``, PgC, and ``degrees_of_freedom`` (phase). ``predictor`` ends with what
+        `lead` gives.
     """
     y, x, inside = _region_cells(y, x, region)
     x_base = x.sel(year=base_period(x)).mean(("member", "year"))
@@ -177,27 +177,40 @@ def shared_signal_error(
 
 
 def lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) -> xr.DataArray:
-    """Moisture's part less the lowest of the other predictors' parts.
+    r"""How far moisture's part is ahead of the other predictors' parts, by sign and by size.
+
+    .. math:: C_M - \min_{x \ne M} C_x \quad \text{and} \quad |C_M| - \max_{x \ne M} |C_x| .
 
     Parameters
     ----------
     parts : DataArray (predictor, ...)
         Contributions; ``residual`` and ``total`` do not compete.
     ranked_by : DataArray (predictor, ...), optional
-        Contributions that say which other predictor is the lowest; by default `parts`.
+        Contributions that say which other predictor is the lowest and the largest, and which sign
+        each has; by default `parts`.
 
     Returns
     -------
     DataArray (predictor, ...)
-        With ``lead`` as the only predictor; below zero where moisture's part is the lowest.
+        ``lead``, below zero where moisture's part is the lowest, and ``lead by size``, above zero
+        where it is the largest in size.
     """
     ranked_by = parts if ranked_by is None else ranked_by
     known = ranked_by["predictor"].values
     others = [p for p in known if p not in ("moisture", "residual", "total")]
-    # where nothing was fitted there is no lowest, and the lead is NaN whichever is named
-    lowest = ranked_by.sel(predictor=others).fillna(np.inf).idxmin("predictor")
-    difference = parts.sel(predictor="moisture", drop=True) - parts.sel(predictor=lowest)
-    return difference.drop_vars("predictor", errors="ignore").expand_dims(predictor=["lead"])
+    rivals, sizes = ranked_by.sel(predictor=others), parts * np.sign(ranked_by)
+    # where nothing was fitted no other part is ahead, and the lead is NaN whichever is named
+    lowest = rivals.fillna(np.inf).idxmin("predictor")
+    largest = abs(rivals).fillna(0.0).idxmax("predictor")
+    ahead = {
+        name: part.sel(predictor="moisture", drop=True)
+        - part.sel(predictor=rival).drop_vars("predictor")
+        for name, part, rival in (
+            ("lead", parts, lowest),
+            ("lead by size", sizes, largest),
+        )
+    }
+    return xr.concat(ahead.values(), xr.Variable("predictor", list(ahead)))
 
 
 def widen(members: xr.Dataset, shared: xr.Dataset) -> xr.Dataset:
@@ -639,8 +652,8 @@ def block_bootstrap(
     Returns
     -------
     Dataset (phase, flux, predictor)
-        ``estimate``, ``se``, ``low``, ``high``, PgC. ``predictor`` ends with ``lead``, for
-        moisture less the lowest other predictor. The total has no error: it was not estimated.
+        ``estimate``, ``se``, ``low``, ``high``, PgC. ``predictor`` ends with what
+        `lead` gives. The total has no error: it was not estimated.
     """
     whole = phase_carbon(y, x, region, phases, estimator)
     drawn = resampled_years(y, x, region, phases, estimator)

@@ -63,7 +63,7 @@ def menu_figure(
         "font": {"family": FONT, "size": 13},
         "paper_bgcolor": "#ffffff",
         "plot_bgcolor": "#ffffff",
-        "margin": {"l": 60, "r": 10, "t": 10, "b": 10},
+        "margin": {"l": 60, "r": 16, "t": 10, "b": 10},
         "legend": {"orientation": "h", "y": -0.25},
         "height": 420,
         "hovermode": "x unified",

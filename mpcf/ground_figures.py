@@ -322,11 +322,11 @@ WITH_AND_WITHOUT = {
     "with": {"color": COLOURS["moisture"]},
     "without": {"color": "black", "ls": "--"},
 }
-"""Look of the runs with and without moisture's change."""
+"""Look of the runs with and without moisture's thermal effect."""
 
 
 def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> Figure:
-    """Draw frozen volume and the share refrozen, with and without moisture's change.
+    """Draw frozen volume and the share refrozen, with and without moisture's thermal effect.
 
     Parameters
     ----------
@@ -349,7 +349,7 @@ def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> F
         for name, run in both.items():
             look = {"lw": 2, **WITH_AND_WITHOUT[name]}
             volume = smooth(run["volume"].sel(year=slice(first_year - 40, None)).mean("member"))
-            upper.plot(volume["year"], volume, label=f"{name} moisture's change", **look)
+            upper.plot(volume["year"], volume, label=f"{name} moisture's thermal effect", **look)
             share_curve(lower, run["share"], run["times"].attrs["horizon"], **look)
         upper.axvline(first_year, color="0.6", lw=1)
         upper.set(title=f"After net zero: {scenario}", xlabel="year")
@@ -361,7 +361,7 @@ def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> F
 
 
 def loops(both: Mapping[str, Mapping]) -> Figure:
-    """Draw frozen volume against warming, with and without moisture's change.
+    """Draw frozen volume against warming, with and without moisture's thermal effect.
 
     Parameters
     ----------
@@ -382,7 +382,7 @@ def loops(both: Mapping[str, Mapping]) -> Figure:
     for name, run in both.items():
         air, volume = (run[v].mean("member") for v in ("air", "volume"))
         warming = smooth(air - air.sel(year=base_period(air)).mean("year"))
-        label = f"{name} moisture's change"
+        label = f"{name} moisture's thermal effect"
         ax.plot(warming, smooth(volume), lw=2, label=label, **WITH_AND_WITHOUT[name])
     ax.set(
         xlabel="warming of the region's air since the base period (K)",

@@ -56,10 +56,11 @@ def smooth(series: xr.DataArray) -> xr.DataArray:
 
 
 def equal_warming_lag(volume: xr.DataArray, warming: xr.DataArray) -> float:
-    """Years by which frozen volume trails warming once it falls again.
+    """Years after which the way down has the frozen volume of the way up, at the same warming.
 
     For each year of the way down, the volume at the same warming on the way up is looked up; the
-    lag is the time until the volume is back there.
+    lag is the time until the volume is back there. It is the width of the loop in years: a volume
+    that answered warming late by τ on both ways would give 2 τ.
 
     Parameters
     ----------

@@ -186,11 +186,15 @@ def test_a_turned_sign_turns_the_verdict():
     assert moisture(1) == "holds" and moisture(-1) == "does not hold"
 
 
-def test_lead_is_moisture_less_the_lowest_other():
+def test_lead_is_moisture_less_the_lowest_and_the_largest_other():
     parts = xr.DataArray(
         [-3.0, 2.0, -1.0, -9.0], {"predictor": ["moisture", "temperature", "snow", "residual"]}
     )
-    assert float(lead(parts).squeeze()) == -2.0
+    assert lead(parts).values.tolist() == [-3.0 + 1.0, 3.0 - 2.0]
+    assert lead(-parts).values.tolist() == [3.0 + 2.0, 3.0 - 2.0]
+    influence = xr.DataArray([0.1, 0.4, 0.2], {"predictor": ["moisture", "temperature", "snow"]})
+    # moisture and snow are negative, so more of them is less in size
+    np.testing.assert_allclose(lead(influence, ranked_by=parts), [0.1 - 0.2, -0.1 - 0.4])
 
 
 def test_shared_error_of_one_cell_is_that_of_its_fit():

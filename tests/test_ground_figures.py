@@ -154,7 +154,7 @@ def test_refreezing_sets_both_runs_beside_each_other_for_each_scenario():
         assert [set(line.get_ydata()) for line in ax.lines[:2]] == [{5.0}, {4.0}]
     assert [line.get_ydata()[-1] for line in lower[1].lines] == [20, 40]
     texts = [text.get_text() for text in fig.legends[0].get_texts()]
-    assert texts == ["with moisture's change", "without moisture's change"]
+    assert texts == ["with moisture's thermal effect", "without moisture's thermal effect"]
     assert "km³" in upper[0].get_ylabel() and "%" in lower[0].get_ylabel()
 
 
