@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def soil_section(
-    temperature: xr.DataArray, *, limit: float, title: str, xlabel: str, size: tuple = (8, 3.8)
-) -> Figure:
+def soil_section(temperature: xr.DataArray, *, limit: float, title: str, xlabel: str) -> Figure:
     """Draw soil temperature by time and depth, with the line of 0 °C.
 
     Parameters
@@ -31,8 +29,6 @@ def soil_section(
         Title of the figure.
     xlabel : str
         Name of the time axis.
-    size : tuple of float
-        Width and height, inches.
 
     Returns
     -------
@@ -44,7 +40,7 @@ def soil_section(
     (time,) = (d for d in temperature.dims if d != "depth")
     section = temperature[time], temperature["depth"], temperature.transpose("depth", time)
     levels = np.arange(-limit, limit + 1, 2.5)
-    fig, ax = plt.subplots(figsize=size)
+    fig, ax = plt.subplots(figsize=(8.5, 3.7))
     filled = ax.contourf(*section, levels, cmap="RdBu_r", extend="both")
     line = ax.contour(*section, [0], colors="black", linewidths=0.8)
     fig.colorbar(filled, label="°C").add_lines(line)
