@@ -197,7 +197,7 @@ def test_words_turn_with_what_models_do(page, effect, rise, signs, answer):
 def test_without_models_the_synthetic_variants_stand_in(page):
     sentences, numbers = page(ircc=planted())
     count = evidence.read("draws-moisture")["set"].nunique()
-    assert numbers["09-across-models/n"]["value"] == count + 1
+    assert numbers["09-across-models/evidence.n"]["value"] == count + 1
     assert "this source and synthetic variants" in sentences["09-across-models/finding"]
 
 
