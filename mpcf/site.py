@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -162,6 +162,7 @@ def _stage(run: Run, stage: Path) -> None:
             footer = _raw(_footer(run, known, executed.stem))
             notebook = nbformat.read(executed, as_version=4)
             _complete(notebook, banner, footer)
+            notebook.cells = join_hidden(notebook.cells)
             write_atomic(stage / f"{page}.ipynb", nbformat.writes(notebook))
         else:
             text = fill(prose.read_text(encoding="utf-8"), f"{page}.md", records)
@@ -310,6 +311,40 @@ def _complete(notebook, banner: str, footer: str) -> None:
     if not any(text.lstrip("> ").startswith(BANNERS) for text in shown):
         notebook.cells.insert(1, cell("banner", banner))
     notebook.cells.append(cell("footer", footer))
+
+
+def join_hidden(cells: Sequence) -> list:
+    """Join hidden cells that only prepare with the hidden one after them.
+
+    A row of folded sources with nothing between them would tell a reader nothing.
+
+    Parameters
+    ----------
+    cells : sequence of notebook cells
+        Executed.
+
+    Returns
+    -------
+    list of notebook cells
+        With the sources of joined cells one below the other.
+    """
+    joined: list = []
+    for cell in cells:
+        before = joined[-1] if joined else {}
+        if _silent(before) and _hidden_by(before) == _hidden_by(cell):
+            cell["source"] = f"{joined.pop()['source']}\n\n{cell['source']}"
+        joined.append(cell)
+    return joined
+
+
+def _hidden_by(cell) -> frozenset[str]:
+    tags = cell.get("metadata", {}).get("tags", ())
+    return frozenset(tags) & {"hide-input", "hide-cell"}
+
+
+def _silent(cell) -> bool:
+    """Tell a hidden cell that shows nothing."""
+    return bool(_hidden_by(cell)) and not cell.get("outputs")
 
 
 def _after_title(text: str, banner: str, page: str) -> str:

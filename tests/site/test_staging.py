@@ -163,6 +163,27 @@ def test_far_style_sheet_is_a_fault(tmp_path):
     assert faults(tmp_path, "", head) == ["a: needs https://example.org/a.css"]
 
 
+def test_hidden_cells_that_only_prepare_are_shown_with_the_next():
+    def cell(source, *tags, shows=()):
+        return {"source": source, "outputs": list(shows), "metadata": {"tags": list(tags)}}
+
+    cells = [
+        cell("a"),
+        cell("b", "hide-input"),
+        cell("c", "hide-input"),
+        cell("d", "hide-input", shows=["figure"]),
+        cell("e", "hide-input"),
+        cell("f"),
+        cell("g", "hide-input"),
+        cell("h", "hide-cell", shows=["solution"]),
+        cell("i", "hide-cell", shows=["more"]),
+    ]
+    joined = site.join_hidden(cells)
+    sources = ["a", "b\n\nc\n\nd", "e", "f", "g", "h", "i"]
+    assert [c["source"] for c in joined] == sources
+    assert joined[1]["outputs"] == ["figure"]
+
+
 def test_page_without_banner_or_footer_is_a_fault(tmp_path):
     (tmp_path / "a.html").write_text("<p>text</p>")
     assert site.check(tmp_path, ["a"]) == ["a: has no footer", "a: has no banner"]
