@@ -20,11 +20,12 @@ import os
 import shutil
 import threading
 import uuid
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,17 @@ import xarray as xr
 from mpcf import kernels, thaw, variables, yearly, yearly_kernels
 from mpcf.build import SCHEDULER_VARIABLE, replace_dir, restore_dir, write_atomic
 from mpcf.variables import FREEZING_POINT
-from mpcf.yearly import FLAT, GRID, LAYERED, SERIES, join_years, member_series, reduce_months
+from mpcf.yearly import (
+    FLAT,
+    GRID,
+    JOINED,
+    LAYERED,
+    SERIES,
+    join_years,
+    member_series,
+    reduce_to_planes,
+    result_shapes,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -162,9 +173,10 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
     """
     years, lat, lon = monthly.sizes["time"] // 12, monthly.sizes["lat"], monthly.sizes["lon"]
     layers = monthly.sizes["depth"]
-    # bytes a cell and year: results and the copy that is written, a flat variable and its copies;
+    # bytes a cell and year: results, a flat variable and its copies;
     # three layered variables and what is made from them
-    kept = 4 * (2 * _Layout.of(monthly).height + 36)
+    planes = sum(prod(shape.values()) for shape in result_shapes(monthly).values())
+    kept = 4 * (planes + 36)
     read = 4 * 12 * layers * 3.5
 
     def fitting(rows: int) -> int:
@@ -318,13 +330,14 @@ class _Job:
         high, wide = self.plan.bands[0][1], self.plan.bands[0][3]
         sizes = dict(out.sizes)
         chunk = sizes | {"member": 1, "lat": high, "lon": wide}
+        yearly_values = {}
         for name, values in sample.data_vars.items():
             if "year" in values.dims:
                 shape = [sizes[dim] for dim in values.dims]
                 chunks = tuple(chunk[dim] for dim in values.dims)
                 empty = dask.array.zeros(shape, dtype="float32", chunks=chunks)
-                out[name] = values.dims, empty, values.attrs, {"chunks": chunks}
-        return out.assign_attrs(self.monthly.attrs)
+                yearly_values[name] = values.dims, empty, values.attrs, {"chunks": chunks}
+        return out.assign(yearly_values).assign_attrs(self.monthly.attrs)
 
     def todo(self) -> list[tuple]:
         """Give the steps that can be taken now: blocks, or bands whose blocks are all there."""
@@ -369,47 +382,52 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the results of a block lie in its file: planes of (year, lat, lon), one on another."""
+    """How the results of a block lie in its file: (year, plane, lat, lon)."""
 
-    planes: tuple[tuple[str, tuple[str, ...], int], ...]
+    shapes: dict[str, dict[str, int]]
     coords: dict[str, np.ndarray]
 
     @classmethod
     def of(cls, monthly: xr.Dataset) -> _Layout:
-        reduced = reduce_months(_sample(monthly))
-        common = ("member", "year", "lat", "lon")
-        planes = tuple(
-            (name, tuple(d for d in values.dims if d not in common), values.isel(year=0).size)
-            for name, values in reduced.data_vars.items()
-        )
-        coords = {name: reduced[name].values for name in ("season", "top", "depth")}
-        return cls(planes, coords | {"year": yearly.year_lengths(monthly)[0]})
+        year, _ = yearly.year_lengths(monthly)
+        return cls(result_shapes(monthly), {"depth": monthly["depth"].values, "year": year})
 
-    @property
-    def height(self) -> int:
-        """Number of planes."""
-        return sum(size for _, _, size in self.planes)
+    def pieces(self) -> list[list[str]]:
+        """Give the names that are read at a time: a part of the results needs less memory."""
+        pieces = defaultdict(list)
+        for name, shape in self.shapes.items():
+            pieces["joined" if name in JOINED else tuple(shape)].append(name)
+        return list(pieces.values())
 
-    def read(self, folder: Path, step: tuple, plan: Plan) -> xr.Dataset:
-        """Put the parts of a band together."""
+    def read(self, names: list[str], folder: Path, step: tuple, plan: Plan) -> xr.Dataset:
+        """Put some results of a band together."""
         _, member, (top, bottom, left, right) = step
-        years = plan.years[-1][1]
-        shape = (self.height, years, bottom - top, right - left)
-        values = np.empty(shape, "float32")
+        ends = np.cumsum([prod(shape.values()) for shape in self.shapes.values()])
+        planes = {
+            name: slice(end - prod(shape.values()), end)
+            for (name, shape), end in zip(self.shapes.items(), ends, strict=True)
+        }
+        years, cells = plan.years[-1][1], (bottom - top, right - left)
+        data = {
+            name: np.empty((years, planes[name].stop - planes[name].start, *cells), "float32")
+            for name in names
+        }
         for block in plan.blocks(member):
             _, _, (first, last), (upper, lower) = block
             a, b = max(upper, top), min(lower, bottom)
             if a < b:
                 path = folder / "parts" / f"{step_name(block)}.npy"
                 part = np.load(path, mmap_mode="r")[:, :, a - upper : b - upper, left:right]
-                values[:, first:last, a - top : b - top] = part
-        data, begin = {}, 0
-        for name, dims, size in self.planes:
-            lengths = [self.coords[dim].size if dim in self.coords else -1 for dim in dims]
-            planes = values[begin : begin + size].reshape(*lengths, *shape[1:])
-            data[name] = (*dims, "year", "lat", "lon"), planes
-            begin += size
-        return xr.Dataset(data, self.coords).expand_dims("member")
+                for name, values in data.items():
+                    values[first:last, :, a - top : b - top] = part[:, planes[name]]
+        variables = {
+            name: (
+                ("year", *self.shapes[name], "lat", "lon"),
+                values.reshape(years, *self.shapes[name].values(), *cells),
+            )
+            for name, values in data.items()
+        }
+        return xr.Dataset(variables, self.coords).expand_dims("member")
 
 
 def take_block(monthly: xr.Dataset, folder: Path, step: tuple, years_at_once: int) -> None:
@@ -427,15 +445,7 @@ def take_block(monthly: xr.Dataset, folder: Path, step: tuple, years_at_once: in
         Years of a layered variable that are read at a time.
     """
     _check_shared(folder)
-    reduced = reduce_months(monthly, years_at_once=years_at_once)
-    order = ("member", "season", "top", "depth", "curtain", "year", "lat", "lon")
-    shape = tuple(reduced.sizes[dim] for dim in ("year", "lat", "lon"))
-    results = [
-        values.transpose(*order, missing_dims="ignore").values.reshape(-1, *shape)
-        for values in reduced.data_vars.values()
-    ]
-    planes = np.empty((sum(len(values) for values in results), *shape), "float32")
-    np.concatenate(results, out=planes)
+    (planes,) = reduce_to_planes(monthly, years_at_once=years_at_once)
     name = step_name(step)
     aside = folder / "parts" / f".{name}.{uuid.uuid4().hex}.tmp"
     try:
@@ -469,10 +479,12 @@ def take_band(
 
     _check_shared(folder)
     _, member, (top, bottom, left, right) = step
-    joined = join_years(layout.read(folder, step, plan))
     group = zarr.open_group(folder / "yearly.zarr", mode="r+", use_consolidated=False)
-    for name, values in joined.data_vars.items():
-        group[name][member : member + 1, ..., top:bottom, left:right] = values.values
+    for names in layout.pieces():
+        piece = layout.read(names, folder, step, plan)
+        joined = join_years(piece) if "tsl_max" in piece else piece
+        for name, values in joined.data_vars.items():
+            group[name][member : member + 1, ..., top:bottom, left:right] = values.values
     if series is not None:
         for name, values in member_series(series).data_vars.items():
             group[name][member : member + 1] = values.values
