@@ -273,7 +273,11 @@ class _Job:
         self.monthly, self.folder = monthly.assign(bounds), folder
         self.plan = plan(self.monthly, memory)
         self.store = folder / "yearly.zarr"
-        self.layout = _Layout.of(self.monthly)
+        self.year, self.days = yearly.year_lengths(self.monthly)
+        self.layout = _Layout(
+            result_shapes(self.monthly),
+            {"depth": self.monthly["depth"].values, "year": self.year},
+        )
 
     @cached_property
     def key(self) -> str:
@@ -281,9 +285,8 @@ class _Job:
         from dask.base import tokenize
 
         # the calendar by numbers: its objects take long to hash
-        year, days = yearly.year_lengths(self.monthly)
         data = self.monthly.drop_vars(["time", "time_bnds"])
-        whole = hashlib.sha256(tokenize(data, year, days).encode())
+        whole = hashlib.sha256(tokenize(data, self.year, self.days).encode())
         whole.update(repr(self.plan).encode())
         for module in (kernels, thaw, variables, yearly, yearly_kernels):
             whole.update(Path(module.__file__).read_bytes())
@@ -320,12 +323,11 @@ class _Job:
         import dask.array
 
         sample = yearly.to_yearly(_sample(self.monthly))
-        year, _ = yearly.year_lengths(self.monthly)
         grid = [name for name in GRID if name in self.monthly]
         out = self.monthly[grid].reset_coords(drop=True).load(scheduler="synchronous")
         out = out.assign_coords(
             {name: self.monthly[name] for name in ("member", "depth", "lat", "lon")}
-            | {"year": year, "season": sample["season"], "top": sample["top"]}
+            | {"year": self.year, "season": sample["season"], "top": sample["top"]}
         )
         high, wide = self.plan.bands[0][1], self.plan.bands[0][3]
         sizes = dict(out.sizes)
@@ -367,16 +369,16 @@ class _Job:
     def call(self, step: tuple) -> tuple:
         """Give the function that takes a step, and its arguments."""
         # a slice, since dask copies what a list picks
-        member = self.monthly.isel(member=slice(step[1], step[1] + 1))
+        member = slice(step[1], step[1] + 1)
         if step[0] == "block":
             _, _, (first, last), (upper, lower) = step
-            block = member[[*_used(member), "time_bnds", "depth_bnds"]].isel(
-                time=slice(12 * first, 12 * last), lat=slice(upper, lower)
+            block = self.monthly[[*_used(self.monthly), "time_bnds", "depth_bnds"]].isel(
+                member=member, time=slice(12 * first, 12 * last), lat=slice(upper, lower)
             )
             return take_block, block, self.folder, step, self.plan.years_at_once
-        series, names = None, [name for name in SERIES if name in member]
+        series, names = None, [name for name in SERIES if name in self.monthly]
         if names and step[2] == self.plan.bands[0]:
-            series = member[[*names, "time_bnds"]]
+            series = self.monthly[[*names, "time_bnds"]].isel(member=member)
         return take_band, series, self.folder, step, self.plan, self.layout
 
 
@@ -386,11 +388,6 @@ class _Layout:
 
     shapes: dict[str, dict[str, int]]
     coords: dict[str, np.ndarray]
-
-    @classmethod
-    def of(cls, monthly: xr.Dataset) -> _Layout:
-        year, _ = yearly.year_lengths(monthly)
-        return cls(result_shapes(monthly), {"depth": monthly["depth"].values, "year": year})
 
     def pieces(self) -> list[list[str]]:
         """Give the names that are read at a time: a part of the results needs less memory."""
@@ -479,16 +476,19 @@ def take_band(
 
     _check_shared(folder)
     _, member, (top, bottom, left, right) = step
-    group = zarr.open_group(folder / "yearly.zarr", mode="r+", use_consolidated=False)
+    group = zarr.open_group(folder / "yearly.zarr", mode="r+", zarr_format=2)
     for names in layout.pieces():
-        piece = layout.read(names, folder, step, plan)
-        joined = join_years(piece) if "tsl_max" in piece else piece
-        for name, values in joined.data_vars.items():
+        for name, values in _finished(layout.read(names, folder, step, plan)).items():
             group[name][member : member + 1, ..., top:bottom, left:right] = values.values
     if series is not None:
         for name, values in member_series(series).data_vars.items():
             group[name][member : member + 1] = values.values
     _mark(folder, step_name(step))
+
+
+def _finished(results: xr.Dataset) -> xr.Dataset:
+    """Give yearly values from results: joined, if they are those that need the years beside."""
+    return join_years(results) if "tsl_max" in results else results
 
 
 def step_name(step: tuple) -> str:
@@ -549,11 +549,14 @@ def _pool(scheduler: str | Client | None, memory: int) -> Iterator[tuple[Executo
     Threads serve as well as processes here: reading and the kernels run without Python's lock.
     """
     if not scheduler:
+        import zarr
         from dask.system import CPU_COUNT
         from distributed.system import MEMORY_LIMIT
 
         workers = max(1, min(CPU_COUNT, MEMORY_LIMIT // 2 // memory))
-        with ThreadPoolExecutor(workers, thread_name_prefix="yearly") as pool:
+        # each thread of zarr's keeps the memory of the chunks that it unpacked
+        few = zarr.config.set({"threading.max_workers": workers})
+        with few, ThreadPoolExecutor(workers, thread_name_prefix="yearly") as pool:
             yield pool, workers
         return
     from distributed import Client
@@ -601,8 +604,8 @@ def _where(job: _Job, step: tuple) -> Iterator[None]:
     except Exception as error:
         where = f"member {job.monthly['member'].values[step[1]]}"
         if step[0] == "block":
-            year, _ = yearly.year_lengths(job.monthly)
-            where += f", years {year[step[2][0]]} to {year[step[2][1] - 1]}"
+            first, last = step[2]
+            where += f", years {job.year[first]} to {job.year[last - 1]}"
         if isinstance(error, ValueError):
             raise ValueError(f"{where}: {_text(error).removeprefix('ValueError: ')}") from error
         raise YearlyStopped(f"{where}: {_text(error)}; {_how_to_go_on(job)}") from error

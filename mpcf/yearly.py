@@ -318,9 +318,9 @@ def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     if not np.array_equal(year, np.repeat(np.arange(years[0], years[0] + len(years)), 12)):
         raise ValueError(f"the years from {years[0]} to {years[-1]} are not one after the other")
     bounds = monthly["time_bnds"].transpose("time", "bnds").values
-    length = bounds[:, 1] - bounds[:, 0]
-    days = [float(d / np.timedelta64(1, "s")) / SECONDS_PER_DAY for d in length]
-    return years, np.reshape(days, (-1, 12))
+    length = (bounds[:, 1] - bounds[:, 0]).astype("timedelta64[ns]")
+    days = length / np.timedelta64(1, "s") / SECONDS_PER_DAY
+    return years, days.reshape(-1, 12)
 
 
 class _Block:
@@ -352,13 +352,12 @@ class _Block:
         part = self.monthly[name].isel(time=slice(12 * start, 12 * stop))
         part = part.transpose("member", "time", "depth", "lat", "lon", missing_dims="ignore")
         try:
-            # blocks are what runs side by side, not their reading
-            loaded = part.load(scheduler="synchronous") if part.chunks else part.load()
+            values = _load(part)
         except Exception as error:
             error.add_note(f"(while reading {name})")
             raise
         kind = "float64" if part.dtype.itemsize > 4 else "float32"
-        values = np.ascontiguousarray(loaded.values, dtype=kind)
+        values = np.ascontiguousarray(values, dtype=kind)
         return values.reshape(self.members * (stop - start), 12, *part.shape[2:-2], self.cells)
 
     def keep(self, name: str, values: np.ndarray, years: slice) -> None:
@@ -464,6 +463,16 @@ class _Block:
         return xr.Dataset(data, coords)
 
 
+def _load(values: xr.DataArray) -> np.ndarray:
+    """Load in this thread, since blocks are what runs side by side, not their reading."""
+    if values.chunks is None:
+        return values.values
+    chunks = values.data.to_delayed()
+    if chunks.size == 1:  # as it is: dask would copy it
+        return np.asarray(chunks.item().compute(scheduler="synchronous"))
+    return values.data.compute(scheduler="synchronous")
+
+
 def _attributes(name: str) -> dict[str, str]:
     text, unit = _TEXTS[name]
     return {"long_name": text, "units": unit}
@@ -471,15 +480,15 @@ def _attributes(name: str) -> dict[str, str]:
 
 def _zero_curtain(node: xr.DataArray) -> xr.DataArray:
     """Days from +0.5 to −0.5 °C in the autumn and winter that begin in a year's September."""
-    this = node.isel(curtain=slice(5, None))
-    following = node.isel(curtain=slice(None, 5)).shift(year=-1)
-    autumn = xr.concat([this, following], "curtain").transpose(..., "curtain")
+    months = node.transpose("year", ..., "curtain")
+    autumn = np.full(months.shape, np.nan, months.dtype)
+    autumn[..., :5] = months.values[..., 5:]
+    autumn[:-1, ..., 5:] = months.values[1:, ..., :5]
     # middles of the months from August on, days after 1 August in a 365-day year
     day = np.array([15.5, 46.0, 76.5, 107.0, 137.5, 168.5, 198.0, 227.5, 258.0, 288.5])
     upper, lower = CURTAIN_BOUNDS
-    values = np.ascontiguousarray(autumn.values).reshape(-1, day.size)
     with _PARALLEL_KERNEL:
-        length = curtain_length(values, day, 31.0, upper, lower).reshape(autumn.shape[:-1])
-    curtain = autumn.isel(curtain=0, drop=True).copy(data=length)
+        length = curtain_length(autumn.reshape(-1, day.size), day, 31.0, upper, lower)
+    curtain = months.isel(curtain=0, drop=True).copy(data=length.reshape(autumn.shape[:-1]))
     # the last autumn has no spring after it: only short curtains would be seen
     return curtain.where(curtain["year"] < curtain["year"][-1])
