@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -389,6 +390,12 @@ class _Layout:
     shapes: dict[str, dict[str, int]]
     coords: dict[str, np.ndarray]
 
+    @property
+    def planes(self) -> dict[str, slice]:
+        """Planes of each result."""
+        ends = np.cumsum([0, *(prod(shape.values()) for shape in self.shapes.values())])
+        return {name: slice(*pair) for name, pair in zip(self.shapes, pairwise(ends), strict=True)}
+
     def pieces(self) -> list[list[str]]:
         """Give the names that are read at a time: a part of the results needs less memory."""
         pieces = defaultdict(list)
@@ -399,14 +406,9 @@ class _Layout:
     def read(self, names: list[str], folder: Path, step: tuple, plan: Plan) -> xr.Dataset:
         """Put some results of a band together."""
         _, member, (top, bottom, left, right) = step
-        ends = np.cumsum([prod(shape.values()) for shape in self.shapes.values()])
-        planes = {
-            name: slice(end - prod(shape.values()), end)
-            for (name, shape), end in zip(self.shapes.items(), ends, strict=True)
-        }
         years, cells = plan.years[-1][1], (bottom - top, right - left)
         data = {
-            name: np.empty((years, planes[name].stop - planes[name].start, *cells), "float32")
+            name: np.empty((years, *self.shapes[name].values(), *cells), "float32")
             for name in names
         }
         for block in plan.blocks(member):
@@ -416,12 +418,10 @@ class _Layout:
                 path = folder / "parts" / f"{step_name(block)}.npy"
                 part = np.load(path, mmap_mode="r")[:, :, a - upper : b - upper, left:right]
                 for name, values in data.items():
-                    values[first:last, :, a - top : b - top] = part[:, planes[name]]
+                    out = values[first:last, ..., a - top : b - top, :]
+                    out[...] = part[:, self.planes[name]].reshape(out.shape)
         variables = {
-            name: (
-                ("year", *self.shapes[name], "lat", "lon"),
-                values.reshape(years, *self.shapes[name].values(), *cells),
-            )
+            name: (("year", *self.shapes[name], "lat", "lon"), values)
             for name, values in data.items()
         }
         return xr.Dataset(variables, self.coords).expand_dims("member")
