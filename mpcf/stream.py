@@ -20,11 +20,13 @@ import os
 import shutil
 import threading
 import uuid
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +36,17 @@ import xarray as xr
 from mpcf import kernels, thaw, variables, yearly, yearly_kernels
 from mpcf.build import SCHEDULER_VARIABLE, replace_dir, restore_dir, write_atomic
 from mpcf.variables import FREEZING_POINT
-from mpcf.yearly import FLAT, GRID, LAYERED, SERIES, join_years, member_series, reduce_months
+from mpcf.yearly import (
+    FLAT,
+    GRID,
+    JOINED,
+    LAYERED,
+    SERIES,
+    join_years,
+    member_series,
+    reduce_to_planes,
+    result_shapes,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -162,9 +174,10 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
     """
     years, lat, lon = monthly.sizes["time"] // 12, monthly.sizes["lat"], monthly.sizes["lon"]
     layers = monthly.sizes["depth"]
-    # bytes a cell and year: results and the copy that is written, a flat variable and its copies;
+    # bytes a cell and year: results, a flat variable and its copies;
     # three layered variables and what is made from them
-    kept = 4 * (2 * _Layout.of(monthly).height + 36)
+    planes = sum(prod(shape.values()) for shape in result_shapes(monthly).values())
+    kept = 4 * (planes + 36)
     read = 4 * 12 * layers * 3.5
 
     def fitting(rows: int) -> int:
@@ -261,7 +274,11 @@ class _Job:
         self.monthly, self.folder = monthly.assign(bounds), folder
         self.plan = plan(self.monthly, memory)
         self.store = folder / "yearly.zarr"
-        self.layout = _Layout.of(self.monthly)
+        self.year, self.days = yearly.year_lengths(self.monthly)
+        self.layout = _Layout(
+            result_shapes(self.monthly),
+            {"depth": self.monthly["depth"].values, "year": self.year},
+        )
 
     @cached_property
     def key(self) -> str:
@@ -269,9 +286,8 @@ class _Job:
         from dask.base import tokenize
 
         # the calendar by numbers: its objects take long to hash
-        year, days = yearly.year_lengths(self.monthly)
         data = self.monthly.drop_vars(["time", "time_bnds"])
-        whole = hashlib.sha256(tokenize(data, year, days).encode())
+        whole = hashlib.sha256(tokenize(data, self.year, self.days).encode())
         whole.update(repr(self.plan).encode())
         for module in (kernels, thaw, variables, yearly, yearly_kernels):
             whole.update(Path(module.__file__).read_bytes())
@@ -308,23 +324,23 @@ class _Job:
         import dask.array
 
         sample = yearly.to_yearly(_sample(self.monthly))
-        year, _ = yearly.year_lengths(self.monthly)
         grid = [name for name in GRID if name in self.monthly]
         out = self.monthly[grid].reset_coords(drop=True).load(scheduler="synchronous")
         out = out.assign_coords(
             {name: self.monthly[name] for name in ("member", "depth", "lat", "lon")}
-            | {"year": year, "season": sample["season"], "top": sample["top"]}
+            | {"year": self.year, "season": sample["season"], "top": sample["top"]}
         ).drop_encoding()  # that of a source in another format of Zarr can't be written
         high, wide = self.plan.bands[0][1], self.plan.bands[0][3]
         sizes = dict(out.sizes)
         chunk = sizes | {"member": 1, "lat": high, "lon": wide}
+        yearly_values = {}
         for name, values in sample.data_vars.items():
             if "year" in values.dims:
                 shape = [sizes[dim] for dim in values.dims]
                 chunks = tuple(chunk[dim] for dim in values.dims)
                 empty = dask.array.zeros(shape, dtype="float32", chunks=chunks)
-                out[name] = values.dims, empty, values.attrs, {"chunks": chunks}
-        return out.assign_attrs(self.monthly.attrs)
+                yearly_values[name] = values.dims, empty, values.attrs, {"chunks": chunks}
+        return out.assign(yearly_values).assign_attrs(self.monthly.attrs)
 
     def todo(self) -> list[tuple]:
         """Give the steps that can be taken now: blocks, or bands whose blocks are all there."""
@@ -354,62 +370,61 @@ class _Job:
     def call(self, step: tuple) -> tuple:
         """Give the function that takes a step, and its arguments."""
         # a slice, since dask copies what a list picks
-        member = self.monthly.isel(member=slice(step[1], step[1] + 1))
+        member = slice(step[1], step[1] + 1)
         if step[0] == "block":
             _, _, (first, last), (upper, lower) = step
-            block = member[[*_used(member), "time_bnds", "depth_bnds"]].isel(
-                time=slice(12 * first, 12 * last), lat=slice(upper, lower)
+            block = self.monthly[[*_used(self.monthly), "time_bnds", "depth_bnds"]].isel(
+                member=member, time=slice(12 * first, 12 * last), lat=slice(upper, lower)
             )
             return take_block, block, self.folder, step, self.plan.years_at_once
-        series, names = None, [name for name in SERIES if name in member]
+        series, names = None, [name for name in SERIES if name in self.monthly]
         if names and step[2] == self.plan.bands[0]:
-            series = member[[*names, "time_bnds"]]
+            series = self.monthly[[*names, "time_bnds"]].isel(member=member)
         return take_band, series, self.folder, step, self.plan, self.layout
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the results of a block lie in its file: planes of (year, lat, lon), one on another."""
+    """How the results of a block lie in its file: (year, plane, lat, lon)."""
 
-    planes: tuple[tuple[str, tuple[str, ...], int], ...]
+    shapes: dict[str, dict[str, int]]
     coords: dict[str, np.ndarray]
 
-    @classmethod
-    def of(cls, monthly: xr.Dataset) -> _Layout:
-        reduced = reduce_months(_sample(monthly))
-        common = ("member", "year", "lat", "lon")
-        planes = tuple(
-            (name, tuple(d for d in values.dims if d not in common), values.isel(year=0).size)
-            for name, values in reduced.data_vars.items()
-        )
-        coords = {name: reduced[name].values for name in ("season", "top", "depth")}
-        return cls(planes, coords | {"year": yearly.year_lengths(monthly)[0]})
-
     @property
-    def height(self) -> int:
-        """Number of planes."""
-        return sum(size for _, _, size in self.planes)
+    def planes(self) -> dict[str, slice]:
+        """Planes of each result."""
+        ends = np.cumsum([0, *(prod(shape.values()) for shape in self.shapes.values())])
+        return {name: slice(*pair) for name, pair in zip(self.shapes, pairwise(ends), strict=True)}
 
-    def read(self, folder: Path, step: tuple, plan: Plan) -> xr.Dataset:
-        """Put the parts of a band together."""
+    def pieces(self) -> list[list[str]]:
+        """Give the names that are read at a time: a part of the results needs less memory."""
+        pieces = defaultdict(list)
+        for name, shape in self.shapes.items():
+            pieces["joined" if name in JOINED else tuple(shape)].append(name)
+        return list(pieces.values())
+
+    def read(self, names: list[str], folder: Path, step: tuple, plan: Plan) -> xr.Dataset:
+        """Put some results of a band together."""
         _, member, (top, bottom, left, right) = step
-        years = plan.years[-1][1]
-        shape = (self.height, years, bottom - top, right - left)
-        values = np.empty(shape, "float32")
+        years, cells = plan.years[-1][1], (bottom - top, right - left)
+        data = {
+            name: np.empty((years, *self.shapes[name].values(), *cells), "float32")
+            for name in names
+        }
         for block in plan.blocks(member):
             _, _, (first, last), (upper, lower) = block
             a, b = max(upper, top), min(lower, bottom)
             if a < b:
                 path = folder / "parts" / f"{step_name(block)}.npy"
                 part = np.load(path, mmap_mode="r")[:, :, a - upper : b - upper, left:right]
-                values[:, first:last, a - top : b - top] = part
-        data, begin = {}, 0
-        for name, dims, size in self.planes:
-            lengths = [self.coords[dim].size if dim in self.coords else -1 for dim in dims]
-            planes = values[begin : begin + size].reshape(*lengths, *shape[1:])
-            data[name] = (*dims, "year", "lat", "lon"), planes
-            begin += size
-        return xr.Dataset(data, self.coords).expand_dims("member")
+                for name, values in data.items():
+                    out = values[first:last, ..., a - top : b - top, :]
+                    out[...] = part[:, self.planes[name]].reshape(out.shape)
+        variables = {
+            name: (("year", *self.shapes[name], "lat", "lon"), values)
+            for name, values in data.items()
+        }
+        return xr.Dataset(variables, self.coords).expand_dims("member")
 
 
 def take_block(monthly: xr.Dataset, folder: Path, step: tuple, years_at_once: int) -> None:
@@ -427,15 +442,7 @@ def take_block(monthly: xr.Dataset, folder: Path, step: tuple, years_at_once: in
         Years of a layered variable that are read at a time.
     """
     _check_shared(folder)
-    reduced = reduce_months(monthly, years_at_once=years_at_once)
-    order = ("member", "season", "top", "depth", "curtain", "year", "lat", "lon")
-    shape = tuple(reduced.sizes[dim] for dim in ("year", "lat", "lon"))
-    results = [
-        values.transpose(*order, missing_dims="ignore").values.reshape(-1, *shape)
-        for values in reduced.data_vars.values()
-    ]
-    planes = np.empty((sum(len(values) for values in results), *shape), "float32")
-    np.concatenate(results, out=planes)
+    (planes,) = reduce_to_planes(monthly, years_at_once=years_at_once)
     name = step_name(step)
     aside = folder / "parts" / f".{name}.{uuid.uuid4().hex}.tmp"
     try:
@@ -469,14 +476,19 @@ def take_band(
 
     _check_shared(folder)
     _, member, (top, bottom, left, right) = step
-    joined = join_years(layout.read(folder, step, plan))
-    group = zarr.open_group(folder / "yearly.zarr", mode="r+", use_consolidated=False)
-    for name, values in joined.data_vars.items():
-        group[name][member : member + 1, ..., top:bottom, left:right] = values.values
+    group = zarr.open_group(folder / "yearly.zarr", mode="r+", zarr_format=2)
+    for names in layout.pieces():
+        for name, values in _finished(layout.read(names, folder, step, plan)).items():
+            group[name][member : member + 1, ..., top:bottom, left:right] = values.values
     if series is not None:
         for name, values in member_series(series).data_vars.items():
             group[name][member : member + 1] = values.values
     _mark(folder, step_name(step))
+
+
+def _finished(results: xr.Dataset) -> xr.Dataset:
+    """Give yearly values from results: joined, if they are those that need the years beside."""
+    return join_years(results) if "tsl_max" in results else results
 
 
 def step_name(step: tuple) -> str:
@@ -537,11 +549,14 @@ def _pool(scheduler: str | Client | None, memory: int) -> Iterator[tuple[Executo
     Threads serve as well as processes here: reading and the kernels run without Python's lock.
     """
     if not scheduler:
+        import zarr
         from dask.system import CPU_COUNT
         from distributed.system import MEMORY_LIMIT
 
         workers = max(1, min(CPU_COUNT, MEMORY_LIMIT // 2 // memory))
-        with ThreadPoolExecutor(workers, thread_name_prefix="yearly") as pool:
+        # each thread of zarr's keeps the memory of the chunks that it unpacked
+        few = zarr.config.set({"threading.max_workers": workers})
+        with few, ThreadPoolExecutor(workers, thread_name_prefix="yearly") as pool:
             yield pool, workers
         return
     from distributed import Client
@@ -589,8 +604,8 @@ def _where(job: _Job, step: tuple) -> Iterator[None]:
     except Exception as error:
         where = f"member {job.monthly['member'].values[step[1]]}"
         if step[0] == "block":
-            year, _ = yearly.year_lengths(job.monthly)
-            where += f", years {year[step[2][0]]} to {year[step[2][1] - 1]}"
+            first, last = step[2]
+            where += f", years {job.year[first]} to {job.year[last - 1]}"
         if isinstance(error, ValueError):
             raise ValueError(f"{where}: {_text(error).removeprefix('ValueError: ')}") from error
         raise YearlyStopped(f"{where}: {_text(error)}; {_how_to_go_on(job)}") from error

@@ -8,6 +8,7 @@ Two steps, each a pure function of a block, so that blocks of any size give the 
 from __future__ import annotations
 
 import threading
+from math import prod
 
 import numpy as np
 import xarray as xr
@@ -54,6 +55,30 @@ SERIES = ("co2", "warming")
 GRID = ("areacella", "sftlf", "sftgif", "depth_bnds")
 """What is taken over from the source as it is."""
 
+JOINED = ("tsl_max", "crossing", "open_layer", "curtain_node")
+"""Results of `reduce_months` from which `join_years` makes others."""
+
+_RESULTS = {
+    "tsl_max": ("depth",),
+    "tsl_min": ("depth",),
+    "thaw_depth": (),
+    "frozen_depth": (),
+    "crossing": (),
+    "open_layer": (),
+    "curtain_node": ("curtain",),
+    "soil_liquid": ("season", "top"),
+    "soil_water": ("season", "top"),
+    "thaw_wetness": (),
+    "latent_heat": (),
+    "sensible_heat": (),
+    "gpp": (),
+    "ra": (),
+    "rh": (),
+    "temperature": ("season",),
+    "precipitation": ("season",),
+    "snow": (),
+    "cSoil": (),
+}
 _ORDER = ("member", "year", "season", "top", "depth", "curtain", "lat", "lon", "bnds")
 _CURTAIN_MONTHS = np.array([1, 2, 3, 4, 5, 8, 9, 10, 11, 12])
 
@@ -134,13 +159,67 @@ def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> x
     ValueError
         As `to_yearly`.
     """
+    return _reduce(monthly, years_at_once).dataset()
+
+
+def reduce_to_planes(monthly: xr.Dataset, *, years_at_once: int | None = None) -> np.ndarray:
+    """Reduce the months of each year and give all results in one array.
+
+    Parameters
+    ----------
+    monthly : Dataset (member, time, depth, lat, lon)
+        As for `reduce_months`.
+    years_at_once : int, optional
+        As for `reduce_months`.
+
+    Returns
+    -------
+    ndarray (member, year, plane, lat, lon)
+        float32: the results of `reduce_months`, one on another, as `result_shapes` names them.
+
+    Raises
+    ------
+    ValueError
+        As `to_yearly`.
+    """
+    planes = _reduce(monthly, years_at_once).planes
+    return planes.reshape(*planes.shape[:-1], monthly.sizes["lat"], monthly.sizes["lon"])
+
+
+def result_shapes(monthly: xr.Dataset) -> dict[str, dict[str, int]]:
+    """Name what `reduce_months` gives, in its order.
+
+    Parameters
+    ----------
+    monthly : Dataset (member, time, depth, lat, lon)
+        The standard monthly dataset.
+
+    Returns
+    -------
+    dict
+        By name, the lengths of the dimensions beside member, year, lat and lon.
+    """
+    length = {
+        "season": len(SEASONS),
+        "top": len(TOPS),
+        "depth": monthly.sizes["depth"],
+        "curtain": len(_CURTAIN_MONTHS),
+    }
+    return {
+        name: {dim: length[dim] for dim in dims}
+        for name, dims in _RESULTS.items()
+        if name != "cSoil" or name in monthly
+    }
+
+
+def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
     year, days = year_lengths(monthly)
     depth = monthly["depth"].values.astype(float)
     if depth.size < 2 or (np.diff(depth) <= 0).any() or depth[0] < 0:
         raise ValueError(
             f"depth must be at least two increasing values in m, positive down; it is {depth}"
         )
-    block = _Block(monthly, len(year))
+    block = _Block(monthly, year)
     month = np.arange(1, 13)
     seasons = np.stack([np.where(np.isin(month, m), days, 0.0) for m in SEASONS.values()], axis=1)
     block.reduce_layers(seasons, years_at_once or len(year))
@@ -157,7 +236,7 @@ def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> x
     if "cSoil" in monthly:
         block.sum_months("cSoil", "cSoil", days[:, None], mean=True)
         block.attrs["cSoil"] = dict(monthly["cSoil"].attrs)
-    return block.dataset(year)
+    return block
 
 
 def join_years(reduced: xr.Dataset) -> xr.Dataset:
@@ -171,7 +250,8 @@ def join_years(reduced: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset (member, year, ...)
-        The yearly dataset of these cells, without the members' series and the grid.
+        What of the yearly dataset can be made from them: without the members' series and the
+        grid, and without results of `reduce_months`, other than `JOINED`, that are not there.
     """
     out = reduced.drop_vars(["crossing", "open_layer", "curtain_node"])
     out["permafrost"] = permafrost(out["tsl_max"])
@@ -238,23 +318,33 @@ def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     if not np.array_equal(year, np.repeat(np.arange(years[0], years[0] + len(years)), 12)):
         raise ValueError(f"the years from {years[0]} to {years[-1]} are not one after the other")
     bounds = monthly["time_bnds"].transpose("time", "bnds").values
-    length = bounds[:, 1] - bounds[:, 0]
-    days = [float(d / np.timedelta64(1, "s")) / SECONDS_PER_DAY for d in length]
-    return years, np.reshape(days, (-1, 12))
+    length = (bounds[:, 1] - bounds[:, 0]).astype("timedelta64[ns]")
+    days = length / np.timedelta64(1, "s") / SECONDS_PER_DAY
+    return years, days.reshape(-1, 12)
 
 
 class _Block:
     """The years of a block as they come, cells in one dimension."""
 
-    def __init__(self, monthly: xr.Dataset, years: int) -> None:
-        self.monthly, self.years = monthly, years
-        self.depth_bnds = monthly["depth_bnds"].compute()
+    def __init__(self, monthly: xr.Dataset, year: np.ndarray) -> None:
+        self.monthly, self.year, self.years = monthly, year, len(year)
         self.members = monthly.sizes["member"]
         self.cells = monthly.sizes["lat"] * monthly.sizes["lon"]
-        self.bounds = self.depth_bnds.transpose("depth", "bnds").values.astype(float)
-        self.out: dict[str, np.ndarray] = {}
-        self.dims: dict[str, tuple[str, ...]] = {}
+        depth_bnds = monthly["depth_bnds"].compute()
+        self.bounds = depth_bnds.transpose("depth", "bnds").values.astype(float)
+        self.thickness = self.bounds[:, 1] - self.bounds[:, 0]
+        self.shallow = layer_overlap(depth_bnds, PERMAFROST_DEPTH).values
+        self.tops = np.stack([layer_overlap(depth_bnds, top) / self.thickness for top in TOPS])
         self.attrs = {name: _attributes(name) for name in _TEXTS}
+        self.shapes = result_shapes(monthly)
+        heights = [prod(shape.values()) for shape in self.shapes.values()]
+        size = (self.members, self.years, sum(heights), self.cells)
+        self.planes = np.empty(size, "float32")
+        parts = np.split(self.planes, np.cumsum(heights)[:-1], axis=2)
+        self.out = {
+            name: part.reshape(*size[:2], *shape.values(), self.cells)
+            for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
+        }
 
     def read(self, name: str, years: slice = slice(None)) -> np.ndarray:
         """Read a variable's years, (member · year, month, ..., cell), float32 or float64."""
@@ -262,23 +352,18 @@ class _Block:
         part = self.monthly[name].isel(time=slice(12 * start, 12 * stop))
         part = part.transpose("member", "time", "depth", "lat", "lon", missing_dims="ignore")
         try:
-            # blocks are what runs side by side, not their reading
-            loaded = part.load(scheduler="synchronous") if part.chunks else part.load()
+            values = _load(part)
         except Exception as error:
             error.add_note(f"(while reading {name})")
             raise
         kind = "float64" if part.dtype.itemsize > 4 else "float32"
-        values = np.ascontiguousarray(loaded.values, dtype=kind)
+        values = np.ascontiguousarray(values, dtype=kind)
         return values.reshape(self.members * (stop - start), 12, *part.shape[2:-2], self.cells)
 
-    def keep(self, name: str, dims: tuple[str, ...], values: np.ndarray, years: slice) -> None:
+    def keep(self, name: str, values: np.ndarray, years: slice) -> None:
         """Keep a result, (member · year, ..., cell), as float32."""
-        count = years.stop - years.start
-        values = values.reshape(self.members, count, *values.shape[1:])
-        if name not in self.out:
-            shape = (self.members, self.years, *values.shape[2:])
-            self.out[name], self.dims[name] = np.empty(shape, "float32"), dims
-        self.out[name][:, years] = values
+        out = self.out[name][:, years]
+        out[...] = values.reshape(out.shape)
 
     def reduce_layers(self, seasons: np.ndarray, years_at_once: int) -> None:
         """Reduce soil temperature and water, some years at a time."""
@@ -296,26 +381,26 @@ class _Block:
     def _temperature(self, tsl: np.ndarray, years: slice) -> np.ndarray:
         depth = self.monthly["depth"].values.astype(float)
         zero = tsl.dtype.type(FREEZING_POINT)
-        shallow = layer_overlap(self.depth_bnds, PERMAFROST_DEPTH).values
         warmest, coldest, crossing, thawed, frozen, open_layer = soil_temperature(
-            tsl, zero, depth, self.bounds[:, 1], shallow
+            tsl, zero, depth, self.bounds[:, 1], self.shallow
         )
-        if np.fmax.reduce(warmest, axis=None) > 150:
+        highest = np.fmax.reduce(warmest, axis=None)
+        if highest > 150:
             raise ValueError("soil temperature above 423 K: give it in K")
-        if np.fmax.reduce(warmest, axis=None) < -150:
+        if highest < -150:
             raise ValueError("soil temperature below 123 K: give it in K, not in °C")
         near = int(np.abs(depth - CURTAIN_DEPTH).argmin())
         node = tsl[:, _CURTAIN_MONTHS - 1, near] - zero
-        for name, dims, values in (
-            ("tsl_max", ("depth",), warmest),
-            ("tsl_min", ("depth",), coldest),
-            ("thaw_depth", (), thawed),
-            ("frozen_depth", (), frozen),
-            ("crossing", (), crossing),
-            ("open_layer", (), open_layer),
-            ("curtain_node", ("curtain",), node),
+        for name, values in (
+            ("tsl_max", warmest),
+            ("tsl_min", coldest),
+            ("thaw_depth", thawed),
+            ("frozen_depth", frozen),
+            ("crossing", crossing),
+            ("open_layer", open_layer),
+            ("curtain_node", node),
         ):
-            self.keep(name, dims, values, years)
+            self.keep(name, values, years)
         return np.minimum(thawed, WETNESS_DEPTH)
 
     def _water(
@@ -326,25 +411,22 @@ class _Block:
         wet_depth: np.ndarray,
         years: slice,
     ) -> None:
-        thickness = self.bounds[:, 1] - self.bounds[:, 0]
-        share = np.stack([layer_overlap(self.depth_bnds, top) / thickness for top in TOPS])
-        tops, water, wetness = soil_water(liquid, ice, weight, share, self.bounds, wet_depth)
-        self.keep("soil_liquid", ("season", "top"), tops, years)
-        self.keep("soil_water", ("season", "top"), water, years)
-        self.keep("thaw_wetness", (), wetness, years)
+        tops, water, wetness = soil_water(liquid, ice, weight, self.tops, self.bounds, wet_depth)
+        self.keep("soil_liquid", tops, years)
+        self.keep("soil_water", water, years)
+        self.keep("thaw_wetness", wetness, years)
 
     def _heat(self, tsl: np.ndarray, liquid: np.ndarray, ice: np.ndarray, years: slice) -> None:
         """Heat that must leave the top 3 m to bring it from September to ice at 0 °C."""
-        thickness = self.bounds[:, 1] - self.bounds[:, 0]
-        share = layer_overlap(self.depth_bnds, PERMAFROST_DEPTH).values / thickness
         constants = np.array(
             [LATENT_HEAT_OF_FUSION, HEAT_CAPACITY_WATER, HEAT_CAPACITY_ICE], liquid.dtype
         )
         celsius = tsl - tsl.dtype.type(FREEZING_POINT)
-        solid = SOLID_HEAT_CAPACITY * thickness
+        solid = SOLID_HEAT_CAPACITY * self.thickness
+        share = self.shallow / self.thickness
         latent, sensible = soil_heat(celsius, liquid, ice, solid, share, constants)
-        self.keep("latent_heat", (), latent, years)
-        self.keep("sensible_heat", (), sensible, years)
+        self.keep("latent_heat", latent, years)
+        self.keep("sensible_heat", sensible, years)
 
     def sum_months(
         self, name: str, source: str, weight: np.ndarray, *, mean: bool = False, minus: float = 0.0
@@ -356,16 +438,14 @@ class _Block:
         total = monthly_sums(values, np.tile(weight, (self.members, 1, 1)))
         if mean:
             total /= np.tile(weight.sum(axis=-1), (self.members, 1))[..., None]
-        by_season = weight.shape[1] > 1
-        total = total if by_season else total[:, 0]
-        self.keep(name, ("season",) if by_season else (), total, slice(0, self.years))
+        self.keep(name, total, slice(None))
 
-    def dataset(self, year: np.ndarray) -> xr.Dataset:
+    def dataset(self) -> xr.Dataset:
         """Give what was kept."""
         lat, lon = self.monthly["lat"], self.monthly["lon"]
         coords = {
             "member": self.monthly["member"],
-            "year": year,
+            "year": self.year,
             "season": list(SEASONS),
             "top": list(TOPS),
             "depth": self.monthly["depth"],
@@ -374,13 +454,23 @@ class _Block:
         }
         data = {
             name: (
-                ("member", "year", *self.dims[name], "lat", "lon"),
+                ("member", "year", *self.shapes[name], "lat", "lon"),
                 values.reshape(*values.shape[:-1], lat.size, lon.size),
                 self.attrs.get(name, {}),
             )
             for name, values in self.out.items()
         }
         return xr.Dataset(data, coords)
+
+
+def _load(values: xr.DataArray) -> np.ndarray:
+    """Load in this thread, since blocks are what runs side by side, not their reading."""
+    if values.chunks is None:
+        return values.values
+    chunks = values.data.to_delayed()
+    if chunks.size == 1:  # as it is: dask would copy it
+        return np.asarray(chunks.item().compute(scheduler="synchronous"))
+    return values.data.compute(scheduler="synchronous")
 
 
 def _attributes(name: str) -> dict[str, str]:
@@ -390,15 +480,15 @@ def _attributes(name: str) -> dict[str, str]:
 
 def _zero_curtain(node: xr.DataArray) -> xr.DataArray:
     """Days from +0.5 to −0.5 °C in the autumn and winter that begin in a year's September."""
-    this = node.isel(curtain=slice(5, None))
-    following = node.isel(curtain=slice(None, 5)).shift(year=-1)
-    autumn = xr.concat([this, following], "curtain").transpose(..., "curtain")
+    months = node.transpose("year", ..., "curtain")
+    autumn = np.full(months.shape, np.nan, months.dtype)
+    autumn[..., :5] = months.values[..., 5:]
+    autumn[:-1, ..., 5:] = months.values[1:, ..., :5]
     # middles of the months from August on, days after 1 August in a 365-day year
     day = np.array([15.5, 46.0, 76.5, 107.0, 137.5, 168.5, 198.0, 227.5, 258.0, 288.5])
     upper, lower = CURTAIN_BOUNDS
-    values = np.ascontiguousarray(autumn.values).reshape(-1, day.size)
     with _PARALLEL_KERNEL:
-        length = curtain_length(values, day, 31.0, upper, lower).reshape(autumn.shape[:-1])
-    curtain = autumn.isel(curtain=0, drop=True).copy(data=length)
+        length = curtain_length(autumn.reshape(-1, day.size), day, 31.0, upper, lower)
+    curtain = months.isel(curtain=0, drop=True).copy(data=length.reshape(autumn.shape[:-1]))
     # the last autumn has no spring after it: only short curtains would be seen
     return curtain.where(curtain["year"] < curtain["year"][-1])
