@@ -76,7 +76,7 @@ def shade_phases(ax: Axes, phases: dict[str, tuple[int, int]], *, label: bool = 
         if label:
             ax.text(
                 (first + last) / 2,
-                1.0,
+                0.985,
                 name,
                 transform=ax.get_xaxis_transform(),
                 ha="center",
