@@ -28,9 +28,11 @@ GOALS = (
 
 LIMITS = {
     "regression with Newey-West errors": (
-        "The bound reads each value once. The fit copies it into the cache, centres it, makes it "
-        "orthogonal to every predictor before it and sums windows of scores: arithmetic and "
-        "passes through the cache, not memory, set the time."
+        "The bound reads each value once, in the order of the memory. About half of the time goes "
+        "into gathering cells: the years of one cell lie a whole grid apart, which reads more "
+        "slowly, and are laid side by side in the cache. The rest is passes through the cache: the "
+        "columns are centred, made orthogonal to every predictor before them, multiplied into "
+        "scores and summed in windows."
     ),
     "active layer": (
         "The bound is a sum without a branch on one core. The search compares each value with "
@@ -41,9 +43,9 @@ LIMITS = {
         "One core reads each value once from memory and once more, a year later, from the cache."
     ),
     "1000 draws of members": (
-        "Each call first takes the anomalies of all cells and makes their Gram matrices; a draw "
-        "then costs a small solution in every cell, and with year effects a sum over all pairs "
-        "of members."
+        "A large part of a call is over before the first draw: the cells of the region are picked "
+        "and their Gram matrices made. A draw then costs a small solution in every cell, and with "
+        "year effects a sum over all pairs of members. And the refits beside it are compiled too."
     ),
 }
 """What the time of each task is spent on."""
