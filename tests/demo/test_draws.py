@@ -7,15 +7,16 @@ import pytest
 
 from mpcf.demo import parameters
 from mpcf.demo.draws import RANGES, draw
+from mpcf.results import typeset_unit
 
 CARD = Path(__file__).parents[2] / "book" / "model-card.md"
 
 
 def test_model_card_shows_what_is_drawn():
     section = CARD.read_text(encoding="utf-8").split("### Drawn parameters")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| (\w+) \| (.+) \| (.+) \| (.+) \|$", section, re.MULTILINE)[1:]
-    units = parameters.table().set_index("parameter")["unit"]
-    shown = {name: (unit, float(low), float(high)) for name, unit, low, high in rows}
+    rows = re.findall(r"^\| (\w+) \| (.*)\| (.+) \| (.+) \|$", section, re.MULTILINE)[1:]
+    units = parameters.table().set_index("parameter")["unit"].map(typeset_unit).replace("1", "")
+    shown = {name: (unit.strip(), float(low), float(high)) for name, unit, low, high in rows}
     assert shown == {name: (units[name], *bounds) for name, bounds in RANGES.items()}
 
 
