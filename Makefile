@@ -5,8 +5,7 @@ QUICK ?=
 PORT ?= 8000
 
 RUN := .venv/bin/python
-OPTIONS := --source $(SOURCE) $(if $(QUICK),--quick)
-SITE := $(or $(MPCF_BUILD),_build)/$(SOURCE)$(if $(QUICK),-quick)/html
+OPTIONS := --source $(SOURCE) $(if $(filter-out 0,$(QUICK)),--quick)
 
 .PHONY: book test test-slow lab serve bench evidence clean requirements
 .DELETE_ON_ERROR:
@@ -25,8 +24,7 @@ lab: .venv/installed
 	$(RUN) -m jupyter lab notebooks
 
 serve: .venv/installed
-	@echo "http://127.0.0.1:$(PORT)/ serves $(SITE); stop it with Ctrl+C"
-	$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+	@$(RUN) -m mpcf serve $(OPTIONS) --port $(PORT)
 
 bench: .venv/installed
 	$(RUN) -m benchmarks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -36,13 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ[SCHEDULER_VARIABLE] = options.scheduler  # the chapters' processes inherit it
     try:
         return options.command(options) or 0
-    except chapters.ChapterFailed as error:
-        print(error.traceback, file=sys.stderr)
-        return _fail(error)
     except (
         build.BuildLocked,
         catalog.CatalogError,
         catalog.SourceUnavailable,
+        chapters.ChapterFailed,
         site.SiteError,
         FileExistsError,
         FileNotFoundError,
@@ -95,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
         "site", _site, "the site, from chapters that are up to date", size, source, settings
     )
     page.add_argument("--check", action="store_true", help="only check the pages that are there")
+    served = command("serve", _serve, "the site, on this machine alone", size, source)
+    served.add_argument("--port", type=int, default=8000)
     check = command("check", _check, "a source: every check, and what it found", size)
     check.add_argument("source", help="entry of the catalogue")
     check.add_argument("--json", action="store_true", help="for programs")
@@ -111,8 +112,10 @@ _DESCRIPTION = "Moisture-amplified Permafrost Carbon Feedback: run and render th
 
 def _chosen(options: argparse.Namespace) -> chapters.Run:
     """Make the run that the options ask for, once all names in them are known to be valid."""
-    catalog.entry(options.source)
-    return chapters.Run(options.source, options.quick, chapters.read_settings(options.set))
+    settings = chapters.read_settings(options.set)
+    for name in (options.source, *settings.get("models", ())):
+        catalog.entry(name)
+    return chapters.Run(options.source, options.quick, settings)
 
 
 def _book(options: argparse.Namespace) -> None:
@@ -151,6 +154,15 @@ def _site(options: argparse.Namespace) -> None:
     _say("site, checked", folder / "index.html")
 
 
+def _serve(options: argparse.Namespace) -> None:
+    catalog.entry(options.source)
+    run = chapters.Run(options.source, options.quick)
+    with site.server(run, options.port) as server:
+        print(f"http://127.0.0.1:{options.port}/ is the site; stop it with Ctrl+C", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
 def _check(options: argparse.Namespace) -> int:
     from mpcf import checks
 
@@ -169,7 +181,8 @@ def _check(options: argparse.Namespace) -> int:
         print(f"{finding.status:<8}{finding.check:<11}{lines[0]}")
         for line in lines[1:]:
             print(f"{'':<19}{line}")
-    print(f"{options.source}: " + (f"{faults} errors" if faults else "nothing wrong was found"))
+    found = f"{faults} error{'s'[: faults > 1]}" if faults else "nothing wrong was found"
+    print(f"{options.source}: {found}")
     return 1 if faults else 0
 
 
@@ -212,10 +225,7 @@ def _golden(options: argparse.Namespace) -> None:
 def _bring_up_to_date(run: chapters.Run, last: str | None = None) -> None:
     if chapters.simulate(run):
         _say("data", run.folder / "data")
-    from mpcf import stream
-
-    with stream.shown(run.folder / "yearly.zarr"):
-        done = chapters.run_chapters(run, last)
+    done = chapters.run_chapters(run, last)
     print(f"chapters executed: {', '.join(done)}" if done else "chapters: all up to date")
 
 

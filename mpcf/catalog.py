@@ -13,7 +13,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ _BUILD, _RECORDS = "{{ BUILD }}/", "{{ RECORDS }}/"
 _TEMPLATE = re.compile(
     r"\{\{ ?(BUILD|RECORDS|CATALOG_DIR|env\((?P<variable>[A-Z][A-Z0-9_]*)\)) ?\}\}"
 )
+# One that YAML takes for a mapping, since it stands without quotes.
+_BARE_TEMPLATE = re.compile(r"(?m)^[ -]*(?P<key>\w+:) +(?P<text>\{\{[^#\n]*[^#\s])")
 _CONNECT_AND_READ_SECONDS = (5, 30)
 
 
@@ -107,6 +109,9 @@ class Source:
     experiments: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     catalogue: str = ""
+
+
+_METADATA = [part.name for part in fields(Source) if part.name not in ("name", "description")]
 
 
 def sources() -> list[str]:
@@ -212,6 +217,8 @@ def _open_standard(name: str, quick: bool) -> xr.Dataset:
 
 
 def _open_raw(name: str, read: Callable[[], Any]) -> Any:
+    from mpcf.conventions.places import Unreachable
+
     try:
         return read()
     except SourceUnavailable:
@@ -221,8 +228,26 @@ def _open_raw(name: str, read: Callable[[], Any]) -> Any:
             f"the data of '{name}' are not there: {error}; correct its place in catalog.yml, or "
             "the environment variable that names it"
         ) from error
+    except Unreachable as error:
+        raise SourceUnavailable(_why_unreachable(name, error)) from error
     except OSError as error:
         raise SourceUnavailable(f"the data of '{name}' can't be read: {error}") from error
+
+
+def _why_unreachable(name: str, error: OSError) -> str:
+    """Word why a place on the network gave nothing, by the first cause, and what may help."""
+    text, cause = f"the data of '{name}' can't be read: {error}", error.__cause__
+    if cause is None:
+        return text
+    if text.endswith(f": {cause}"):
+        text = text.removesuffix(f"{cause}")
+        while cause.__cause__:
+            cause = cause.__cause__
+        text += getattr(cause, "strerror", None) or str(cause)
+    advice = "see whether this machine reaches that address"
+    if template := _TEMPLATE.fullmatch(entry(name).catalogue):
+        advice += f", or let {template['variable']} name a catalogue that it reaches"
+    return f"{text}; {advice}"
 
 
 def _open_cesm(source: Source) -> xr.Dataset:
@@ -391,10 +416,12 @@ def _names(*, records: bool) -> list[str]:
 
 
 def _unknown(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"the catalogue has no entry {name!r}; " + (
-        f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names)}"
-    )
+    return f"the catalogue has no entry {name!r}; {_nearest(name, names)}"
+
+
+def _nearest(name: object, names: list[str]) -> str:
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)}"
 
 
 def _read_catalogue() -> dict[str, dict]:
@@ -404,9 +431,16 @@ def _read_catalogue() -> dict[str, dict]:
     from intake.utils import yaml_load
 
     path = project_root() / "catalog.yml"
+    text = path.read_text(encoding="utf-8")
     try:
-        document = yaml_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, DuplicateKeyError) as error:
+        document = yaml_load(text)
+    except (yaml.YAMLError, DuplicateKeyError, TypeError) as error:
+        if bare := _BARE_TEMPLATE.search(text):
+            line = 1 + text.count("\n", 0, bare.start())
+            raise CatalogError(
+                f"{path}, line {line}: a text that begins with a template must stand in quotes: "
+                f'{bare["key"]} "{bare["text"]}"'
+            ) from error
         raise CatalogError(f"{path} is not plain YAML: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("sources"), dict):
         raise CatalogError(f"{path} has no 'sources:' with named entries")
@@ -464,10 +498,14 @@ def _parse(name: str, raw: dict) -> Source:
         if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             raise CatalogError(f"'{key}' of entry '{name}' must be a list of names")
         meta[key] = tuple(names)
+    for key in meta:
+        if key not in _METADATA:
+            near = _nearest(key, _METADATA)
+            raise CatalogError(f"metadata of '{name}' can't hold {key!r}; {near}")
     try:
         return Source(name=name, description=raw["description"], phases=phases, **meta)
     except (KeyError, TypeError) as error:
-        raise CatalogError(f"entry '{name}' lacks or misnames metadata: {error}") from error
+        raise CatalogError(f"entry '{name}' lacks metadata: {error}") from error
 
 
 def _phases(name: str, raw: Any) -> dict[str, tuple[int, int]]:
@@ -520,7 +558,7 @@ def _intake_source(name: str, *, quick: bool = False) -> Any:
 def _why_missing(name: str, quick: bool, error: FileNotFoundError) -> str:
     reason = f"the data of '{name}' are not there ({error})"
     if _is_made_here(name):
-        command = "python -m mpcf simulate" + (" --quick" if quick else "")
+        command = ".venv/bin/python -m mpcf simulate" + (" --quick" if quick else "")
         return f"{reason}; make them with: {command} (make book does it too)"
     return f"{reason}; correct its urlpath in catalog.yml"
 

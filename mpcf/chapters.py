@@ -1,8 +1,9 @@
 """Run the book's chapters in order through papermill, and only those that are stale.
 
-A chapter's stamp holds the hash of all that went in (the package, the catalogue, the notebook, its
-parameters and the stamp of the chapter above) and the hash of what came out. A chapter whose two
-hashes still hold is not run again; one that was edited, or run by hand with another result, is.
+A chapter's stamp holds the hash of all that went in (the package, the source's entry of the
+catalogue, the notebook, its parameters and the stamp of the chapter above) and the hash of what
+came out. A chapter whose two hashes still hold is not run again; one that was edited, or run by
+hand with another result, is.
 """
 
 from __future__ import annotations
@@ -65,18 +66,14 @@ class ChapterFailed(RuntimeError):
         Number of the cell in the source notebook, counted from 1 over cells of every kind.
     error : str
         Kind and message of the error.
-    traceback : str, optional
-        The whole traceback, without colours.
+    log : Path, optional
+        File that holds the whole traceback.
     """
 
-    def __init__(self, chapter: str, cell: int, error: str, traceback: str = "") -> None:
-        self.chapter, self.cell, self.error, self.traceback = (
-            chapter,
-            cell,
-            error,
-            traceback,
-        )
-        super().__init__(f"chapter {chapter} failed in cell {cell}: {error}")
+    def __init__(self, chapter: str, cell: int, error: str, log: Path | None = None) -> None:
+        self.chapter, self.cell, self.error, self.log = chapter, cell, error, log
+        where = f" (traceback: {log})" if log else ""
+        super().__init__(f"chapter {chapter} failed in cell {cell}: {error}{where}")
 
 
 class UnknownName(LookupError):
@@ -396,12 +393,12 @@ def _run_chapter(run: Run, chapter: str, inputs: str, defaults: Mapping[str, obj
     if stamps.read(stamp) != {"started": inputs}:
         for name in SHARED_OUTPUTS.get(chapter, ()):
             shutil.rmtree(run.folder / name, ignore_errors=True)
-    shutil.rmtree(run.folder / "results" / chapter, ignore_errors=True)
     stamps.write(stamp, started=inputs)
     values = {"source": run.source, "quick": run.quick, **run.settings}
     values = {name: value for name, value in values.items() if name in defaults}
     start = time.monotonic()
-    _execute(run, chapter, values)
+    with _results_aside(run, chapter), _progress(run, chapter):
+        _execute(run, chapter, values)
     stamps.write(
         stamp,
         inputs=inputs,
@@ -414,6 +411,33 @@ def _run_chapter(run: Run, chapter: str, inputs: str, defaults: Mapping[str, obj
     )
 
 
+@contextlib.contextmanager
+def _results_aside(run: Run, chapter: str) -> Iterator[None]:
+    """Let a chapter write its results anew; if it fails, those of its last good run come back."""
+    results, aside = (run.folder / name / chapter for name in ("results", "previous"))
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    if results.exists() and not aside.exists():  # a run that was killed left them there
+        results.rename(aside)
+    shutil.rmtree(results, ignore_errors=True)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(results, ignore_errors=True)
+        if aside.exists():
+            aside.rename(results)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _progress(run: Run, chapter: str) -> contextlib.AbstractContextManager[None]:
+    """Show how far the yearly data are, while the chapter that makes them runs."""
+    if chapter not in SHARED_OUTPUTS:
+        return contextlib.nullcontext()
+    from mpcf import stream
+
+    return stream.shown(run.folder / "yearly.zarr")
+
+
 def _execute(run: Run, chapter: str, values: Mapping[str, object]) -> None:
     import nbclient.exceptions
     import nbformat
@@ -422,6 +446,8 @@ def _execute(run: Run, chapter: str, values: Mapping[str, object]) -> None:
     source = _notebooks() / f"{chapter}.ipynb"
     final = run.folder / "notebooks" / f"{chapter}.ipynb"
     aside = final.with_name(f".{chapter}.part.ipynb")
+    log = run.folder / "logs" / f"{chapter}.txt"
+    log.unlink(missing_ok=True)
     final.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _environment(run):
@@ -435,17 +461,14 @@ def _execute(run: Run, chapter: str, values: Mapping[str, object]) -> None:
                 extra_arguments=["--log-level=ERROR"],  # of the kernel
             )
         notebook = nbformat.read(aside, as_version=4)
-        _tidy(notebook)
+        _tidy(notebook, values)
         write_atomic(final, nbformat.writes(notebook))
     except papermill.PapermillExecutionError as error:
         traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+        write_atomic(log, f"{traceback}\n")
         cell = _source_cell(source, error.cell_index)
-        raise ChapterFailed(
-            chapter,
-            cell,
-            f"{error.ename}: {error.evalue}".removesuffix(": "),
-            traceback,
-        ) from None
+        text = f"{error.ename}: {error.evalue}".removesuffix(": ")
+        raise ChapterFailed(chapter, cell, text, log) from None
     except nbclient.exceptions.DeadKernelError:
         cell = _source_cell(source, _running_cell(aside))
         raise ChapterFailed(
@@ -455,21 +478,40 @@ def _execute(run: Run, chapter: str, values: Mapping[str, object]) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _tidy(notebook) -> None:
-    """Hide the injected parameters from the page; drop paths and times of this machine."""
+def _tidy(notebook, values: Mapping[str, object]) -> None:
+    """Show the run's parameters where the defaults stood; drop this machine's paths and times."""
     notebook.metadata.pop("papermill", None)
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata.tags.append("remove-cell")
+        if "parameters" in _tags(cell):
+            cell.source = _with_values(cell.source, values)
+
+
+def _tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _with_values(source: str, values: Mapping[str, object]) -> str:
+    """Put values into the assignments of a cell of parameters; its comments stay."""
+    lines = source.splitlines()
+    for statement in reversed(ast.parse(source).body):
+        name, old = statement.targets[0].id, statement.value
+        if values.get(name, ast.literal_eval(old)) != ast.literal_eval(old):
+            first, last = old.lineno - 1, old.end_lineno - 1
+            head, tail = lines[first][: old.col_offset], lines[last][old.end_col_offset :]
+            new = values[name]
+            text = json.dumps(new, ensure_ascii=False) if isinstance(new, str) else repr(new)
+            lines[first : last + 1] = [head + text + tail]
+    return "\n".join(lines)
 
 
 def _source_cell(source: Path, index: int) -> int:
     """Give the cell's number in the source notebook, which lacks the injected cell."""
     import nbformat
 
-    tags = [cell.metadata.get("tags", []) for cell in nbformat.read(source, as_version=4).cells]
+    tags = [_tags(cell) for cell in nbformat.read(source, as_version=4).cells]
     injected = 1 + next(i for i, known in enumerate(tags) if "parameters" in known)
     return index + 1 - (index >= injected)
 
@@ -513,7 +555,7 @@ def _inputs(run: Run, defaults: Mapping[str, Mapping[str, object]]) -> dict[str,
     above = stamps.digest(
         _data_inputs(run) if run.source == DEMO else _source_state(run.source),
         stamps.package_files(PACKAGE, leave_out=LINE_MODULES),
-        (project_root() / "catalog.yml").read_bytes(),
+        _entry(run.source),
         [stamps.fingerprint(file) for file in sorted((project_root() / "evidence").glob("*.csv"))],
         stamps.versions(MAIN_PACKAGES),
     )
@@ -525,7 +567,7 @@ def _inputs(run: Run, defaults: Mapping[str, Mapping[str, object]]) -> dict[str,
             chapter,
             (_notebooks() / f"{chapter}.ipynb").read_bytes(),
             {name: values.get(name, default) for name, default in known.items()},
-            _state_of_variable(RECORDS_VARIABLE) if chapter == RECORDS_CHAPTER else None,
+            _state_of_records() if chapter == RECORDS_CHAPTER else None,
             *(_state_of_models(values.get("models", ()), run.quick) if "models" in known else ()),
         )
         inputs[chapter] = above
@@ -555,19 +597,30 @@ def _outputs(run: Run, chapter: str) -> str:
 
 
 def _state_of_models(models: Iterable[str], quick: bool) -> list[str | None]:
-    """State of the yearly datasets of other sources that a chapter compares with its own."""
-    return [stamps.fingerprint(build_dir(model, quick) / "yearly.zarr") for model in models]
+    """State of the entries and yearly datasets of other sources that a chapter compares."""
+    folders = [build_dir(model, quick) / "yearly.zarr" for model in models]
+    return [*map(_entry, models), *map(stamps.fingerprint, folders)]
+
+
+def _state_of_records() -> str:
+    from mpcf import catalog
+
+    return stamps.digest(_state_of_variable(RECORDS_VARIABLE), *map(_entry, catalog.records()))
+
+
+def _entry(source: str) -> str:
+    """Give what the catalogue says of a source, as text."""
+    import yaml
+
+    catalogue = yaml.safe_load((project_root() / "catalog.yml").read_text(encoding="utf-8"))
+    return json.dumps(catalogue.get("sources", {}).get(source, {}), default=str, sort_keys=True)
 
 
 def _source_state(source: str) -> str:
     """State of the files that a catalogue entry names, by path or by environment variable."""
-    import yaml
-
-    root = project_root()
-    catalogue = yaml.safe_load((root / "catalog.yml").read_text(encoding="utf-8"))
-    entry = catalogue.get("sources", {}).get(source, {})
-    state = {name: _state_of_variable(name) for name in _variables(json.dumps(entry, default=str))}
-    for text in _strings(entry):
+    root, entry = project_root(), _entry(source)
+    state = {name: _state_of_variable(name) for name in _variables(entry)}
+    for text in _strings(json.loads(entry)):
         path = re.sub(r"\{\{\s*CATALOG_DIR\s*\}\}", str(root), text)
         if "{" not in path and Path(path).is_absolute() and Path(path).exists():
             state[text] = stamps.fingerprint(Path(path))

@@ -170,7 +170,7 @@ class Chapter:
         if not path.exists():
             raise FileNotFoundError(
                 f"{path.name} of source '{self.source_name}' is not there; "
-                f"make it with: python -m mpcf run {maker}"
+                f"make it with: .venv/bin/python -m mpcf run {maker}"
                 + (" --quick" if self.quick else "")
                 + (f" --source {self.source_name}" if self.source_name != "demo" else "")
             )

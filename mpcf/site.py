@@ -14,7 +14,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -86,6 +88,44 @@ def build(run: Run) -> bool:
     stamps.write(stamp, inputs=inputs, outputs=stamps.fingerprint(final))
     shutil.rmtree(rendered)
     return True
+
+
+def server(run: Run, port: int) -> ThreadingHTTPServer:
+    """
+    Open a web server on a run's site, for this machine alone.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose site was made.
+    port : int
+        Where it listens, 1 to 65535.
+
+    Returns
+    -------
+    ThreadingHTTPServer
+        The server, which has yet to be told to serve.
+
+    Raises
+    ------
+    SiteError
+        If there is no site, or the port can't be used; the message says what to do.
+    """
+    folder = run.folder / "html"
+    if not (folder / "index.html").is_file():
+        how = f" SOURCE={run.source}" if run.source != chapters.DEMO else ""
+        how += " QUICK=1" if run.quick else ""
+        raise SiteError(f"there is no site in {folder} yet; make it with: make book{how}")
+    if not 0 < port < 2**16:
+        raise SiteError(f"there is no port {port}; choose one below 65536: make PORT=8001 serve")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        other = 8001 if port == 8000 else 8000
+        raise SiteError(
+            f"port {port} can't be used ({error.strerror}); choose another: make PORT={other} serve"
+        ) from error
 
 
 def check_contents() -> None:

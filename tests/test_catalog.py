@@ -173,7 +173,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(book):
         catalog.open_source("demmo")
     with pytest.raises(catalog.UnknownSource, match="did you mean toolik"):
         catalog.open_record("tolik")
-    with pytest.raises(catalog.UnknownSource, match="it has demo, ircc, cmip6, clm_cn, toolik"):
+    with pytest.raises(catalog.UnknownSource, match="known are demo, ircc, cmip6, clm_cn, toolik"):
         catalog.entry("xyz")
 
 
@@ -214,6 +214,18 @@ def test_a_folder_that_is_laid_out_otherwise_is_answered_with_the_layout(book, m
     monkeypatch.setenv("IRCC_DATA", str(book))
     with pytest.raises(DataError, match="holds no history files; expected is a folder per member"):
         catalog.open_source("ircc")
+
+
+def test_a_catalogue_out_of_reach_is_answered_with_cause_and_advice(book, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/catalogue.json"
+    monkeypatch.setenv("CMIP6_CATALOG", address)
+    with pytest.raises(catalog.SourceUnavailable) as lost:
+        catalog.open_source("cmip6")
+    assert str(lost.value).count(address) == 1
+    for words in ("Connect call failed", "let CMIP6_CATALOG name"):
+        assert words in str(lost.value)
 
 
 def test_an_unknown_convention_is_refused(book):
@@ -315,6 +327,26 @@ def test_a_malformed_entry_is_refused(book, changes):
     write_catalogue(book, mine=an_entry(**changes))
     with pytest.raises(catalog.CatalogError, match="mine"):
         catalog.entry("mine")
+
+
+def test_a_misspelt_key_is_answered_with_the_nearest(book):
+    metadata = an_entry()["metadata"]
+    metadata["conventoin"] = metadata.pop("convention")
+    write_catalogue(book, mine=an_entry(metadata=metadata))
+    with pytest.raises(catalog.CatalogError, match="'conventoin'; did you mean convention"):
+        catalog.entry("mine")
+
+
+@pytest.mark.parametrize("place", ["{{ env(MY_DATA) }}", "{{ BUILD }}/data"])
+def test_a_template_without_quotes_is_answered_with_quotes(book, place):
+    (book / "catalog.yml").write_text(
+        f"sources:\n  x:\n    args:\n      urlpath: {place}  # here\n"
+    )
+    with pytest.raises(catalog.CatalogError) as refused:
+        catalog.sources()
+    assert str(refused.value).endswith(
+        f'line 4: a text that begins with a template must stand in quotes: urlpath: "{place}"'
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The line of chapters, on three small notebooks that only write a file."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from mpcf import __main__, chapters, site
+from mpcf import __main__, chapters, site, stream
 from mpcf.chapters import ChapterFailed, Run, UnknownName
 
 CATALOGUE = Path(__file__).parents[1] / "catalog.yml"
@@ -90,22 +92,56 @@ def test_chapters_run_in_order_and_leave_their_sources_alone(finished):
         assert (finished / "built" / "demo" / "notebooks" / f"{name}.ipynb").is_file()
 
 
-def test_injected_parameters_are_hidden_and_no_path_of_this_machine_is_kept(finished):
+def test_no_path_of_this_machine_is_kept(finished):
     path = finished / "built" / "demo" / "notebooks" / "01-data.ipynb"
-    (injected,) = [
-        cell
-        for cell in nbformat.read(path, as_version=4).cells
-        if "injected-parameters" in cell.metadata.get("tags", [])
-    ]
-    assert "remove-cell" in injected.metadata.tags
     assert str(finished) not in path.read_text()
 
 
-def test_settings_reach_the_chapters(book):
+def test_settings_reach_the_chapters_and_their_pages(book):
     run = Run(settings=chapters.read_settings(["depth=3", "uptake=gpp-hr"]))
     assert chapters.run_chapters(run, last="01-data") == ["01-data"]
     written = json.loads((book / "built/demo/results/01-data/numbers.json").read_text())
     assert written == ["demo", False, 3.0, "gpp-hr"]
+    path = book / "built/demo/notebooks/01-data.ipynb"
+    shown = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert [source for source in shown if "depth = " in source] == [
+        'source = "demo"\nquick = False\ndepth = 3.0\nuptake = "gpp-hr"'
+    ]
+    assert "injected-parameters" not in path.read_text()
+
+
+def test_shown_parameters_keep_their_comments_and_the_text_of_what_is_default():
+    source = """# choose
+source = "demo"  # an entry
+depth = 1.0  # m; or 0.1, 3.0
+season = 'year'
+models = [
+    "a",
+]  # none"""
+    values = {"source": "ircc", "depth": 3.0, "season": "year", "models": [], "other": 1}
+    assert (
+        chapters._with_values(source, values)
+        == """# choose
+source = "ircc"  # an entry
+depth = 3.0  # m; or 0.1, 3.0
+season = 'year'
+models = []  # none"""
+    )
+
+
+def test_bar_of_the_yearly_data_ends_before_the_next_chapter(book, monkeypatch):
+    said = []
+
+    @contextlib.contextmanager
+    def shown(path):
+        said.append(path.name)
+        yield
+        said.append("end")
+
+    monkeypatch.setattr(stream, "shown", shown)
+    monkeypatch.setattr(chapters, "_execute", lambda run, chapter, values: said.append(chapter))
+    chapters.run_chapters(Run(settings={"depth": 3.0}))
+    assert said == ["yearly.zarr", "01-data", "end", *NAMES[1:]]
 
 
 def test_chapter_that_is_asked_for_runs_even_if_nothing_has_changed(book):
@@ -172,10 +208,32 @@ def test_changed_parameter_makes_all_stale(book):
     assert chapters.stale_chapters(Run(settings={"depth": 3.0})) == NAMES
 
 
-def test_changed_catalogue_makes_all_stale(book):
-    with open(book / "catalog.yml", "a") as catalogue:
-        catalogue.write("# a word\n")
-    assert chapters.stale_chapters(RUN) == NAMES
+@pytest.mark.parametrize(
+    ("entry", "stale"), [("demo", NAMES), ("toolik", NAMES[2:]), ("ircc", []), (None, [])]
+)
+def test_changed_entry_makes_stale_what_reads_it(book, entry, stale):
+    change_entry(book, entry)
+    assert chapters.stale_chapters(RUN) == stale
+
+
+def test_changed_entry_of_a_model_makes_its_comparison_stale(book):
+    comparing = PARAMETERS + "\nmodels = []"
+    write_notebook(book / "notebooks/02-thaw.ipynb", "1", parameters=comparing)
+    run = Run(settings={"models": ["ircc"]})
+    assert chapters.run_chapters(run) == NAMES[1:]
+    change_entry(book, "cmip6")
+    assert chapters.stale_chapters(run) == []
+    change_entry(book, "ircc")
+    assert chapters.stale_chapters(run) == NAMES[1:]
+
+
+def change_entry(book, name):
+    """Describe an entry otherwise; without a name, write the same in another way."""
+    path = book / "catalog.yml"
+    catalogue = yaml.safe_load(path.read_text())
+    if name:
+        catalogue["sources"][name]["description"] = "Another."
+    path.write_text(yaml.safe_dump(catalogue))
 
 
 @pytest.mark.parametrize(
@@ -239,9 +297,40 @@ def test_failure_is_one_line_and_exit_status_1(new_book, monkeypatch, capsys):
     monkeypatch.setattr(chapters, "simulate", lambda run: False)
     monkeypatch.setattr(site, "check_contents", lambda: None)
     assert __main__.main(["book"]) == 1
-    last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last == "error: chapter 01-data failed in cell 3: ValueError: no GPP"
+    said = capsys.readouterr().err
+    log = new_book / "built/demo/logs/01-data.txt"
+    assert "Traceback" not in said
+    assert said.strip().splitlines()[-1] == (
+        f"error: chapter 01-data failed in cell 3: ValueError: no GPP (traceback: {log})"
+    )
+    assert "raise ValueError('no GPP')" in log.read_text()
     assert not (new_book / "built/demo/html").exists()
+
+
+def test_log_of_a_failure_goes_once_the_chapter_runs(book):
+    log = book / "built/demo/logs/02-thaw.txt"
+    log.parent.mkdir()
+    log.touch()
+    chapters.run_chapters(RUN, last="02-thaw")
+    assert not log.exists()
+
+
+def test_failed_chapter_keeps_the_numbers_of_its_last_good_run(book):
+    results = book / "built/demo/results/02-thaw"
+    (results / "map.png").touch()
+    work = WORK.format(name="02-thaw")
+    write_notebook(book / "notebooks/02-thaw.ipynb", work.replace("depth", "99"), "1 / 0")
+    for _ in range(2):
+        with pytest.raises(ChapterFailed):
+            chapters.run_chapters(RUN)
+        assert json.loads((results / "numbers.json").read_text()) == ["demo", False, 1.0, "nep"]
+        assert (results / "map.png").exists()
+    assert chapters.stale_chapters(RUN) == NAMES[1:]
+    write_notebook(book / "notebooks/02-thaw.ipynb", work.replace("depth", "99"))
+    assert chapters.run_chapters(RUN) == NAMES[1:]
+    assert json.loads((results / "numbers.json").read_text()) == ["demo", False, 99, "nep"]
+    assert not (results / "map.png").exists()
+    assert os.listdir(book / "built/demo/previous") == []
 
 
 def test_dead_process_is_a_failure(new_book):
@@ -316,3 +405,12 @@ def test_unknown_source_is_one_line_and_exit_status_1(book, capsys):
     assert error.startswith("error: ")
     assert "ircc" in error
     assert len(error.splitlines()) == 1
+
+
+def test_unknown_model_is_refused_before_anything_is_run(book, monkeypatch, capsys):
+    comparing = PARAMETERS + "\nmodels = []"
+    write_notebook(book / "notebooks/02-thaw.ipynb", "1", parameters=comparing)
+    monkeypatch.setattr(chapters, "simulate", lambda run: pytest.fail("it ran"))
+    assert __main__.main(["run", "02", "--set", "models=['irc']"]) == 1
+    error = capsys.readouterr().err
+    assert error == "error: the catalogue has no entry 'irc'; did you mean ircc?\n"
