@@ -196,7 +196,7 @@ def test_regression_of_two_members_says_what_it_cannot_tell(read_page):
 def test_a_turned_effect_turns_the_claims(read_page, members, effect, claim):
     shown, numbers, sentences = read_page("05-feedback-attribution", members, effect)
     finding = sentences["05-feedback-attribution/finding"]
-    assert f"lowers uptake while it warms, {claim}" in finding
+    assert f"lowers uptake while the climate warms, {claim}" in finding
     assert f"most of all, {claim}" in finding
     part = {
         k: numbers[f"05-feedback-attribution/moisture_raw{k}"]["value"]
