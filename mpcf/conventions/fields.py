@@ -90,7 +90,11 @@ class _Stored:
         if values.dtype.kind != "f":
             values = values.astype("float64")
         values = clean(values, self.to)
-        if self.months is not None and all(isinstance(part, slice) for part in key):
+        if (
+            self.months
+            and "time" in self.variable.dims
+            and all(isinstance(part, slice) for part in key)
+        ):
             self._check_months(values, key)
         return values
 
@@ -144,7 +148,9 @@ def clean(values: np.ndarray, to: Conversion, dtype: str = "float32") -> np.ndar
     return values.astype(dtype, copy=False)
 
 
-def field(piece: Piece, name: str, units: str, *, scale: float = 1.0) -> xr.DataArray:
+def field(
+    piece: Piece, name: str, units: str, *, scale: float = 1.0, months: Months | None = None
+) -> xr.DataArray:
     """
     Give a variable of a file: lazy, in standard order, north of 45° N, without coordinates.
 
@@ -158,6 +164,9 @@ def field(piece: Piece, name: str, units: str, *, scale: float = 1.0) -> xr.Data
         The wanted unit.
     scale : float
         What values in that unit are multiplied by.
+    months : Months, optional
+        Its months: one without any value, beside others with values, is then refused when it is
+        read.
 
     Returns
     -------
@@ -193,7 +202,7 @@ def field(piece: Piece, name: str, units: str, *, scale: float = 1.0) -> xr.Data
     if rest:
         renamed[rest[0]] = "depth"
     stored = dask.array.from_array(
-        _Stored(variable, to, where, piece.months if "time" in variable.dims else None),
+        _Stored(variable, to, where, months),
         chunks=_chunks(variable),
         name=False,
         asarray=False,
@@ -246,7 +255,8 @@ def series(
     months: Months | None = None
     before = None
     for piece in pieces:
-        part, own = field(piece, name, units, scale=scale), piece.months
+        own = piece.months
+        part = field(piece, name, units, scale=scale, months=own)
         if "time" not in part.dims:
             raise DataError(f"{piece.where(name)} has no dimension 'time'")
         if before is not None:
