@@ -10,10 +10,17 @@ import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpcf import build, catalog, chapters, site
 from mpcf.build import SCHEDULER_VARIABLE
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from mpcf import checks
 
 LAYOUTS = ("cesm", "cmip6")  # of raw model output that can be written
 
@@ -168,7 +175,9 @@ def _check(options: argparse.Namespace) -> int:
 
     source = catalog.entry(options.source)
     try:
-        findings = checks.examine(catalog.open_source(source.name, quick=options.quick), source)
+        monthly = catalog.open_source(source.name, quick=options.quick)
+        findings = checks.examine(monthly, source)
+        findings.append(_check_yearly(monthly, build.build_dir(source.name, options.quick)))
     except (catalog.SourceUnavailable, checks.DataError) as error:
         findings = [checks.Finding("reading", "error", str(error))]
     faults = sum(finding.status == "error" for finding in findings)
@@ -184,6 +193,26 @@ def _check(options: argparse.Namespace) -> int:
     found = f"{faults} error{'s'[: faults > 1]}" if faults else "nothing wrong was found"
     print(f"{options.source}: {found}")
     return 1 if faults else 0
+
+
+def _check_yearly(monthly: xr.Dataset, folder: Path) -> checks.Finding:
+    """Check all years, which takes the yearly dataset that chapter 1 makes."""
+    import xarray as xr
+
+    from mpcf import checks
+
+    path = folder / "yearly.zarr"
+    if not path.exists():
+        text = "values of the years between are checked by chapter 1, which reads them all"
+        return checks.Finding("years", "note", text)
+    made = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+    whole = f" (yearly dataset of {made}; chapter 1 makes it anew from other data)"
+    try:
+        return checks.Finding(
+            "years", "ok", checks.check_yearly(xr.open_zarr(path), monthly) + whole
+        )
+    except checks.DataError as error:
+        return checks.Finding("years", "error", str(error) + whole)
 
 
 def _wrap(text: str) -> list[str]:

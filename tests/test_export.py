@@ -147,7 +147,7 @@ def test_check_of_faulty_data_fails_and_tells_programs_why(exported, capsys):
     assert report["errors"] == 1
     wrong = [row for row in report["checks"] if row["status"] == "error"]
     assert wrong[0]["check"] == "values"
-    assert "'gpp' of member 1 runs from" in wrong[0]["found"]
+    assert "'gpp', in the source GPP (gC/m^2/s), of member 001 runs from" in wrong[0]["found"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ from mpcf.checks import DataError
 from mpcf.conventions.ensemble import Run, assemble, soil_water
 from mpcf.conventions.fields import Piece, check_layers, layer_edges, own_attributes, series
 from mpcf.conventions.maps import cell_areas, check_grids, check_land, whole_map
+from mpcf.conventions.months import Months
 from mpcf.conventions.soil import clm_thickness
+from mpcf.conventions.units import conversion
 from mpcf.variables import MONTHLY
 
 SINGLE = {
@@ -35,6 +37,8 @@ SINGLE = {
 """Standard name → the one CESM variable that it is; ``warming`` is this book's own."""
 
 RAIN = ("RAIN", "SNOW")
+NIL = 1e-8
+"""kg m-2 s-1, about 0.3 mm a year: less in the wettest month of all cells is no precipitation."""
 WATER = ("SOILLIQ", "SOILICE", "H2OSOI")
 FIXED = ("area", "landfrac", "PCT_LANDUNIT", "DZSOI")
 WANTED = (*SINGLE.values(), *RAIN, *WATER, *FIXED)
@@ -138,7 +142,7 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
         if files := _having(pieces, raw):
             values[name], months[name] = series(files, raw, MONTHLY[name].units)
             origin[name] = f"{raw} ({files[0].raw[raw].attrs.get('units')})"
-    rain, snow = (series(_having(pieces, name), name, MONTHLY["pr"].units) for name in RAIN)
+    rain, snow = _rain_and_snow({name: _having(pieces, name) for name in RAIN})
     values["pr"], months["pr"], months["SNOW"] = rain[0] + snow[0], rain[1], snow[1]
     origin["pr"] = "RAIN + SNOW"
 
@@ -166,6 +170,35 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     maps = [SINGLE[n] for n in SINGLE if MONTHLY[n].required]
     check_grids({name: _having(pieces, name) for name in (*maps, *RAIN, *water)}, run.grid)
     return run
+
+
+def _rain_and_snow(
+    files: Mapping[str, Sequence[Piece]],
+) -> list[tuple[xr.DataArray, Months]]:
+    """Read the two parts of precipitation; a wrong unit of one hardly shows in their sum."""
+    unit = MONTHLY["pr"].units
+    factors = {}
+    for name, pieces in files.items():
+        for piece in pieces:
+            found = piece.raw[name].attrs.get("units")
+            factors.setdefault(conversion(found, unit, piece.where(name)).factor, (piece, name))
+    if len(factors) > 1:
+        told = [
+            f"{p.where(name)} has '{p.raw[name].attrs['units']}'" for p, name in factors.values()
+        ]
+        raise DataError(
+            f"units of {' and '.join(files)} differ: {', '.join(told)}; correct the attribute "
+            "'units' of the files where it is wrong"
+        )
+    parts = [series(pieces, name, unit) for name, pieces in files.items()]
+    for (values, months), (name, pieces) in zip(parts, files.items(), strict=True):
+        most = float(values.isel(time=slice(0, 12)).max())
+        if most < NIL:
+            raise DataError(
+                f"{pieces[0].where(name)} is at most {most:.2g} {unit} in the first twelve months "
+                f"of {months}, which is next to nothing; look at its units"
+            )
+    return parts
 
 
 def _edges(nodes: np.ndarray, pieces: Sequence[Piece]) -> np.ndarray:

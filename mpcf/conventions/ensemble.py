@@ -192,11 +192,24 @@ def _common_months(runs: Sequence[Run], notes: list[str]) -> Months:
                 notes.append(f"{name} is left out: member {run.member} has it for {own} only")
                 continue
             raise DataError(
-                f"'{name}' of member {run.member} holds {own} (calendar {own.calendar}), but 'tas' "
-                f"of member {runs[0].member} holds {wanted} (calendar {wanted.calendar}); give "
-                "all members and variables the same months"
+                f"{_source_name(run, name)} of member {run.member} holds {own} (calendar "
+                f"{own.calendar}), but {_source_name(runs[0], 'tas')} of member {runs[0].member} "
+                f"holds {wanted} (calendar {wanted.calendar}){_missing(own, wanted)}; give all "
+                "members and variables the same months"
             )
     return wanted
+
+
+def _source_name(run: Run, name: str) -> str:
+    return f"'{name}'" + (f", in the source {run.origin[name]}," if name in run.origin else "")
+
+
+def _missing(own: Months, wanted: Months) -> str:
+    """Say which of the wanted months are missing at either end."""
+    before, after = own.first - wanted.first, wanted.stop - own.stop
+    gaps = [Months(wanted.first, before, own.calendar)] if before > 0 else []
+    gaps += [Months(own.stop, after, own.calendar)] if after > 0 else []
+    return f"; the files of {' and '.join(map(str, gaps))} are missing" if gaps else ""
 
 
 def _whole_years(months: Months, notes: list[str]) -> Months:

@@ -75,8 +75,10 @@ class Piece:
 class _Stored:
     """A variable of one file as an array: read piece by piece, clean, and in the wanted unit."""
 
-    def __init__(self, variable: xr.Variable, to: Conversion, where: str) -> None:
-        self.variable, self.to, self.where = variable, to, where
+    def __init__(
+        self, variable: xr.Variable, to: Conversion, where: str, months: Months | None
+    ) -> None:
+        self.variable, self.to, self.where, self.months = variable, to, where, months
         self.shape, self.ndim = variable.shape, variable.ndim
         self.dtype = np.dtype("float32")
 
@@ -87,7 +89,29 @@ class _Stored:
             raise DataError(f"{self.where} can't be read: {error}; get the file again") from error
         if values.dtype.kind != "f":
             values = values.astype("float64")
-        return clean(values, self.to)
+        values = clean(values, self.to)
+        if (
+            self.months
+            and "time" in self.variable.dims
+            and all(isinstance(part, slice) for part in key)
+        ):
+            self._check_months(values, key)
+        return values
+
+    def _check_months(self, values: np.ndarray, key: tuple[slice, ...]) -> None:
+        """Refuse months without any value beside months with values, as damaged files have."""
+        axis = self.variable.dims.index("time")
+        others = tuple(i for i in range(values.ndim) if i != axis)
+        empty = np.isnan(values).all(axis=others)
+        if not empty.any() or empty.all():  # all: no land here, or the yearly check's to find
+            return
+        stored = np.arange(self.months.count)[key[axis]][empty]
+        more = f" and {stored.size - 1} more months" if stored.size > 1 else ""
+        first = Months(self.months.first + int(stored[0]), 1, self.months.calendar)
+        raise DataError(
+            f"{self.where} has no values in {str(first)[:7]}{more}, but in others; the file is "
+            "damaged or holds fill values: get it again"
+        )
 
 
 def clean(values: np.ndarray, to: Conversion, dtype: str = "float32") -> np.ndarray:
@@ -124,7 +148,9 @@ def clean(values: np.ndarray, to: Conversion, dtype: str = "float32") -> np.ndar
     return values.astype(dtype, copy=False)
 
 
-def field(piece: Piece, name: str, units: str, *, scale: float = 1.0) -> xr.DataArray:
+def field(
+    piece: Piece, name: str, units: str, *, scale: float = 1.0, months: Months | None = None
+) -> xr.DataArray:
     """
     Give a variable of a file: lazy, in standard order, north of 45° N, without coordinates.
 
@@ -138,6 +164,9 @@ def field(piece: Piece, name: str, units: str, *, scale: float = 1.0) -> xr.Data
         The wanted unit.
     scale : float
         What values in that unit are multiplied by.
+    months : Months, optional
+        Its months: one without any value, beside others with values, is then refused when it is
+        read.
 
     Returns
     -------
@@ -173,7 +202,10 @@ def field(piece: Piece, name: str, units: str, *, scale: float = 1.0) -> xr.Data
     if rest:
         renamed[rest[0]] = "depth"
     stored = dask.array.from_array(
-        _Stored(variable, to, where), chunks=_chunks(variable), name=False, asarray=False
+        _Stored(variable, to, where, months),
+        chunks=_chunks(variable),
+        name=False,
+        asarray=False,
     )
     dims = [renamed.get(d, d) for d in variable.dims]
     order = ("time", "depth", "lat", "lon")
@@ -223,7 +255,8 @@ def series(
     months: Months | None = None
     before = None
     for piece in pieces:
-        part, own = field(piece, name, units, scale=scale), piece.months
+        own = piece.months
+        part = field(piece, name, units, scale=scale, months=own)
         if "time" not in part.dims:
             raise DataError(f"{piece.where(name)} has no dimension 'time'")
         if before is not None:

@@ -1,16 +1,19 @@
 """CESM history files: read right where there is one right reading, refused by name otherwise."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mpcf.checks import DataError, examine
+from mpcf.checks import DataError, check_yearly, examine
 from mpcf.conventions import cesm, places
 from mpcf.conventions.fields import Piece
 from mpcf.conventions.soil import LIQUID_FORMULA, clm_thickness
 from mpcf.export import export
+from mpcf.stream import write_yearly
 
 from .helpers import PHASES, assert_same, make_ensemble
 
@@ -155,8 +158,10 @@ UNITS = {
 def test_other_units_are_converted(ensemble, files, name, unit, factor):
     for own in files.values():
         for path, raw in own.items():
-            if name in raw:
-                own[path] = on(name, lambda v: v.astype("float64") * factor, units=unit)(raw)
+            for part in {"RAIN": ("RAIN", "SNOW")}.get(name, (name,)):
+                if part in raw:
+                    raw = on(part, lambda v: v.astype("float64") * factor, units=unit)(raw)
+            own[path] = raw
     found = read(files)
     for variable in ("gpp", "pr", "mrsll", "snd", "co2", "sftlf", "areacella"):
         np.testing.assert_allclose(found[variable], ensemble[variable], rtol=1e-6)
@@ -339,7 +344,20 @@ REFUSED = {
     "ice missing": (lambda f: drop(f, "SOILICE"), "member 002 has liquid soil water, but no ice"),
     "file missing at the start": (
         lambda f: drop(f, "GPP", 0),
-        "'gpp' of member 002 holds 2003-01 to 2003-12",
+        "'gpp', in the source GPP .*, of member 002 holds 2003-01 to 2003-12 .* files of 2000-01 "
+        "to 2002-12 are missing",
+    ),
+    "last file missing": (
+        lambda f: drop(f, "TSOI", 1),
+        "'tsl', in the source TSOI .*, of member 002 .* files of 2003-01 to 2003-12 are missing",
+    ),
+    "unit of rain alone": (
+        lambda f: change(f, "RAIN", on("RAIN", lambda v: v, units="mm/day")),
+        r"RAIN of member 001 \(.*RAIN.*\) has 'mm/day', SNOW .* has 'mm/s'; correct",
+    ),
+    "rain of nil": (
+        lambda f: change(f, "RAIN", on("RAIN", lambda v: v / 86400), ("002",)),
+        r"RAIN of member 002 \(.*RAIN.*\) is at most .* look at its units",
     ),
     "overlapping files": (twice, r"GPP of member 002 is there twice: .*remove one"),
     "name of other months": (
@@ -427,13 +445,21 @@ def test_a_fault_is_refused_by_name(files, fault):
 
 
 FOUND_BY_CHECKS = {
-    "flipped sign": ("GPP", lambda v: -v, "'gpp' of member 1 runs from"),
-    "°C called K": ("TSA", lambda v: v - 273.15, "'tas' of member 1 runs from"),
-    "g called kg": ("GPP", lambda v: v * 1000, "'gpp' of member 1 "),
+    "flipped sign": (
+        "GPP",
+        lambda v: -v,
+        r"'gpp', in the source GPP \(gC/m\^2/s\), of member 001 runs from",
+    ),
+    "°C called K": (
+        "TSA",
+        lambda v: v - 273.15,
+        "'tas', in the source TSA .*, of member 001 runs from",
+    ),
+    "g called kg": ("GPP", lambda v: v * 1000, "'gpp', in the source GPP .*, of member 001 "),
     "month without values": (
         "HR",
         lambda v: v.where(v["time"] != v["time"][3]),
-        "'rh' of member 1 has cells without values in",
+        r"HR of member 001 \(.*HR.*\) has no values in 2003-04, but in others",
     ),
 }
 
@@ -444,7 +470,61 @@ def test_what_only_values_tell_is_found_by_the_checks(files, fault):
     change(files, name, on(name, spoil))
     errors = [f.found for f in examine(read(files)) if f.status == "error"]
     assert len(errors) == 1
-    assert message in errors[0]
+    assert re.search(message, errors[0])
+
+
+IN_YEARS = {
+    "a month of fill values": (
+        "GPP",
+        on("GPP", lambda v: v.where(v["time"] != v["time"][6], 1e36)),
+        r"GPP of member 002 \(.*GPP.*\) has no values in 200[03]-07",
+    ),
+    "years of fill values": (
+        "TSOI",
+        on("TSOI", lambda v: v * 0 + 1e36),
+        "'tsl', in the source TSOI .*, of member 002 has cells without values in 2003, but",
+    ),
+    "too large by a thousand": (
+        "HR",
+        on("HR", lambda v: v * 1000),
+        "'rh', in the source HR .*, of member 002 .* in 2003; .* plausible",
+    ),
+    "too small by a thousand": (
+        "HR",
+        on("HR", lambda v: v / 1000),
+        "'rh', in the source HR .*, of member 002 .* in 2003; .* plausible",
+    ),
+    "too small by ten": (
+        "HR",
+        on("HR", lambda v: v / 10),
+        "'rh', in the source HR .*, of member 002 jumps in 2003",
+    ),
+}
+
+
+def make_years(monthly, path, **how):
+    """Take chapter 1's step to years."""
+    write_yearly(monthly, path, progress=False, **how)
+    return check_yearly(xr.open_zarr(path), monthly)
+
+
+@pytest.mark.parametrize("fault", IN_YEARS)
+def test_a_fault_of_some_years_stops_the_step_to_years(files, tmp_path, fault):
+    name, spoil, message = IN_YEARS[fault]
+    path = of(files, name)[-1]  # 2003 of member 002
+    files["002"][path] = spoil(files["002"][path])
+    with pytest.raises(ValueError, match=message):
+        make_years(read(files), tmp_path / "yearly.zarr")
+
+
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
+@given(memory=st.sampled_from([20_000, 60_000, 2**29]), years=st.integers(1, 4))
+def test_good_data_pass_however_they_are_cut(ensemble, tmp_path_factory, memory, years):
+    folder = tmp_path_factory.mktemp("good")
+    export(ensemble, folder / "x", "cesm", PHASES, years=years)
+    monthly = cesm.read(places.open_members(str(folder / "x"), cesm.is_wanted))
+    found = make_years(monthly, folder / "yearly.zarr", memory=memory)
+    assert "all 4 years of every member, 2000 to 2003" in found
 
 
 def test_a_member_that_was_copied_is_found_by_the_checks(files):
