@@ -11,7 +11,7 @@ import xarray as xr
 
 from mpcf import catalog, evidence
 from mpcf.catalog import UnknownSource
-from mpcf.models import OWN, compare, disagreement, moisture_spread
+from mpcf.models import OWN, change_figure, compare, disagreement, moisture_spread
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "09-across-models.ipynb"
 PHASES = {"warming": (2000, 2019), "mitigation": (2020, 2039), "net-zero": (2040, 2044)}
@@ -95,6 +95,19 @@ def test_years_outside_the_data_are_refused(region):
 def test_a_region_without_cells_is_refused(region):
     with pytest.raises(ValueError, match="no cell of the region has permafrost"):
         moisture_spread(planted(), 0 * region, UNTIL_ZERO)
+
+
+def test_an_unknown_contribution_is_drawn_neither_as_a_gain_nor_as_a_loss():
+    rows = [
+        {"model": name, "moisture": water, "depth": depth, "change": 1.0, "raw trend": part}
+        for name, part in (("gains", 2.0), ("unknown", np.nan))
+        for water in ("liquid", "total")
+        for depth in (0.1, 1.0)
+    ]
+    ax = change_figure(pd.DataFrame(rows)).axes[0]
+    drawn = {dots.get_label(): len(dots.get_offsets()) for dots in ax.collections}
+    drawn = {label: count for label, count in drawn.items() if not label.startswith("_")}
+    assert drawn == {"liquid water's contribution is a gain of carbon": 1, "unknown": 1}
 
 
 def test_disagreement_counts_what_is_known():
