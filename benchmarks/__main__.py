@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.measure import machine
 from benchmarks.regression import bootstrap, regression
 from benchmarks.thaw import thaw
-from mpcf.speed import compared, results_file
+from mpcf.pipeline.measurements import compared, results_file
 
 
 def measurements(quick: bool):

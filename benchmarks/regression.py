@@ -7,8 +7,10 @@ import statsmodels.api as sm
 import xarray as xr
 
 from benchmarks.measure import extra_memory, read_once, row, seconds
-from mpcf.attribution import draw_members, phase_carbon, resampled_phase_carbon
-from mpcf.regression import fit, transform
+from mpcf.method.attribution import phase_carbon
+from mpcf.method.intervals import resampled_phase_carbon
+from mpcf.method.regression import fit, transform
+from mpcf.method.resampling import draw_members
 
 LAGS = 10
 TASK = "regression with Newey-West errors"

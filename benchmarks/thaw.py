@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from benchmarks.measure import read_once, row, seconds
-from mpcf.thaw import permafrost, thaw_depth
+from mpcf.ground.thaw import permafrost, thaw_depth
 
 DEPTH = np.array([0.01, 0.04, 0.09, 0.16, 0.26, 0.4, 0.58, 0.8, 1.06, 1.36, 1.7, 2.08, 2.5, 2.99])
 

@@ -21,8 +21,8 @@ import numpy as np
 import xarray as xr
 
 from benchmarks.measure import machine
-from mpcf import stream, yearly
-from mpcf.build import build_dir
+from mpcf.folders import build_dir
+from mpcf.yearly import reduction, stream
 
 RESULTS = Path(__file__).parent / "results" / "yearly.json"
 REPEATS = 3
@@ -32,7 +32,7 @@ MEMBERS = 2
 TIMES = (1, 2, 4, 8)
 WORKERS = (1, 2, 8, 32)
 """Processors for which the cost of a large ensemble is estimated."""
-READ = (*yearly.LAYERED, *yearly.FLAT)
+READ = (*reduction.LAYERED, *reduction.FLAT)
 MEMORY_OF_A_BLOCK = 64 * 2**20
 """Bytes; small, so that the shortest ensemble measured has several blocks already."""
 
@@ -54,7 +54,7 @@ def rows(store: Path | None = None) -> list[dict[str, object]]:
     store = store or build_dir("demo") / "data" / "monthly.zarr"
     monthly = _open(store).isel(member=slice(0, MEMBERS))
     volume = sum(monthly[name].nbytes for name in READ if name in monthly)
-    yearly.to_yearly(stream._sample(monthly))  # compiles
+    reduction.to_yearly(stream._sample(monthly))  # compiles
     one = monthly.isel(member=slice(0, 1))
     part = volume // monthly.sizes["member"]
     with tempfile.TemporaryDirectory(dir=store.parent) as scratch:
@@ -124,7 +124,7 @@ def cost(
         together, the disk for members in work, and the result before compression.
     """
     rate = next(row["value"] for row in measured if row["what"] == "write_yearly, processor")
-    read = 4 * 12 * years * members * lat * lon * (3 * layers + len(yearly.FLAT))
+    read = 4 * 12 * years * members * lat * lon * (3 * layers + len(reduction.FLAT))
     planes = 4 * years * lat * lon * (2 * layers + 38)  # tsl_max, tsl_min by layer, and the others
     return {
         "processors": workers,

@@ -6,16 +6,16 @@ import pandas as pd
 import xarray as xr
 from tqdm import tqdm
 
-from mpcf import evidence
-from mpcf.candidates import judge_all
+from mpcf.book import evidence
 from mpcf.demo import experiment
-from mpcf.demo.draws import RANGES, draw
+from mpcf.demo.perturbed import RANGES, draw
 from mpcf.demo.twins import MEANINGS, Twins, World, null
-from mpcf.geography import grid
-from mpcf.models import moisture_spread
-from mpcf.moisture import permafrost_region
-from mpcf.regression import response
-from mpcf.truth import moisture_effect
+from mpcf.ground.geography import grid
+from mpcf.method.candidates import score_candidates
+from mpcf.method.models import moisture_spread
+from mpcf.method.moisture import permafrost_region
+from mpcf.method.regression import response
+from mpcf.method.truth import moisture_effect
 
 SETS = 16
 SIZE = experiment.Size(4, 10.0, 15.0)
@@ -45,7 +45,7 @@ def judged(yearly: xr.Dataset) -> list[dict]:
     without = yearly[["null_gpp", "null_ra", "null_rh"]]
     without = without.rename({name: name.removeprefix("null_") for name in without})
     truth = moisture_effect(yearly, lasting=False)
-    return judge_all(yearly, response(yearly), response(without), truth, region, STRETCHES)
+    return score_candidates(yearly, response(yearly), response(without), truth, region, STRETCHES)
 
 
 def moisture(yearly: xr.Dataset) -> list[dict]:

@@ -1,7 +1,7 @@
 """How often the book's tests alarm falsely, and how often its intervals hold the truth.
 
 Ensembles with a known answer are simulated and go through the book's own functions, a thousand and
-more at a time, since a trial is to `mpcf.regression.fit` what a cell is.
+more at a time, since a trial is to `mpcf.method.regression.fit` what a cell is.
 
 A predictor is a forced trend that all predictors and members share in shape, its member's weather,
 and a *common signal*: what all members share besides. The response is moisture times its effect,
@@ -20,20 +20,13 @@ import pandas as pd
 import xarray as xr
 from scipy import signal, special, stats
 
-from mpcf.attribution import (
-    block_length,
-    bootstrap_interval,
-    draw_members,
-    draw_years,
-    jackknife,
-    resampled_slopes,
-    widen,
-)
-from mpcf.build import write_atomic
-from mpcf.evidence import path
-from mpcf.least_squares import EFFECTS, Panel, resample_members
-from mpcf.moisture import base_period, member_interval
-from mpcf.regression import (
+from mpcf.book.evidence import path
+from mpcf.folders import write_atomic
+from mpcf.method.intervals import add_shared_error
+from mpcf.method.least_squares import EFFECTS, Panel
+from mpcf.method.member_draws import resample_members
+from mpcf.method.periods import base_period
+from mpcf.method.regression import (
     coefficients,
     fit,
     influence,
@@ -41,6 +34,15 @@ from mpcf.regression import (
     possible_estimators,
     transform,
 )
+from mpcf.method.resampling import (
+    block_length,
+    bootstrap_interval,
+    draw_members,
+    draw_years,
+    jackknife,
+    resampled_slopes,
+)
+from mpcf.method.statistics import member_interval
 
 TRIALS = 1_500
 """Simulated ensembles in each case: a standard error of at most 1.3 percentage points."""
@@ -217,7 +219,7 @@ def linearmodels_p(t: xr.DataArray, members: int, years: int, predictors: int) -
     Parameters
     ----------
     t : DataArray
-        From `mpcf.regression.fit`.
+        From `mpcf.method.regression.fit`.
     members, years, predictors : int
         Size of the panel.
 
@@ -271,7 +273,7 @@ def coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
         alone = jackknife(moisture, case.members)
         yield _row("coverage", case, estimator, "jackknife", held(alone))
         if estimator == "raw trend":
-            wide = widen(alone, shared_error(y, x, estimator))
+            wide = add_shared_error(alone, shared_error(y, x, estimator))
             yield _row("coverage", case, estimator, "jackknife, widened", held(wide))
         drawn = _resampled(y, x, estimator)
         wide = bootstrap_interval(drawn[0], drawn[1:], case.members)
@@ -322,7 +324,7 @@ def block_coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
 
 
 def block_interval(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Dataset:
-    """`mpcf.attribution.block_bootstrap` of all years, trial by trial.
+    """`mpcf.method.intervals.block_bootstrap` of all years, trial by trial.
 
     Parameters
     ----------
@@ -331,7 +333,7 @@ def block_interval(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Datas
     x : DataArray (trial, predictor, member, year)
         Predictors.
     estimator : str
-        See `mpcf.regression.transform`.
+        See `mpcf.method.regression.transform`.
 
     Returns
     -------
@@ -355,7 +357,7 @@ def block_interval(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Datas
 
 
 def contribution(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.DataArray:
-    """`mpcf.attribution.phase_carbon` of all years, trial by trial instead of summed over cells.
+    """Compute `mpcf.method.attribution.phase_carbon` of all years for each trial.
 
     Parameters
     ----------
@@ -364,7 +366,7 @@ def contribution(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.DataArr
     x : DataArray (trial, predictor, member, year)
         Predictors.
     estimator : str
-        See `mpcf.regression.transform`.
+        See `mpcf.method.regression.transform`.
 
     Returns
     -------
@@ -376,7 +378,7 @@ def contribution(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.DataArr
 
 
 def shared_error(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Dataset:
-    """`mpcf.attribution.shared_signal_error` of all years, trial by trial.
+    """`mpcf.method.intervals.shared_signal_error` of all years, trial by trial.
 
     Parameters
     ----------
@@ -385,7 +387,7 @@ def shared_error(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Dataset
     x : DataArray (trial, predictor, member, year)
         Predictors.
     estimator : str
-        See `mpcf.regression.transform`.
+        See `mpcf.method.regression.transform`.
 
     Returns
     -------

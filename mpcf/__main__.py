@@ -14,13 +14,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpcf import build, catalog, chapters, site
-from mpcf.build import SCHEDULER_VARIABLE
+from mpcf import folders
+from mpcf.data import catalog, sources
+from mpcf.errors import BookError, DataError, SiteError, SourceUnavailable, system_fault
+from mpcf.folders import SCHEDULER_VARIABLE
+from mpcf.pipeline import chapters, contents, page_checks, runs, site
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from mpcf import checks
+    from mpcf.data import checks
+
 
 LAYOUTS = ("cesm", "cmip6")  # of raw model output that can be written
 
@@ -44,23 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ[SCHEDULER_VARIABLE] = options.scheduler  # the chapters' processes inherit it
     try:
         return options.command(options) or 0
-    except (
-        build.BuildLocked,
-        catalog.CatalogError,
-        catalog.SourceUnavailable,
-        chapters.ChapterFailed,
-        site.SiteError,
-        FileExistsError,
-        FileNotFoundError,
-        LookupError,
-        ValueError,
-    ) as error:
+    except BookError as error:
         return _fail(error)
+    except OSError as error:
+        if fault := system_fault(error):
+            return _fail(fault)
+        raise
 
 
-def _fail(error: Exception) -> int:
-    text = error.args[0] if isinstance(error, LookupError) and error.args else error
-    print(f"error: {text}", file=sys.stderr)
+def _fail(error: BookError) -> int:
+    print(f"error: {error}", file=sys.stderr)
     return 1
 
 
@@ -76,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     size = argparse.ArgumentParser(add_help=False)
     size.add_argument("--quick", action="store_true", help="the small ensemble: a first look")
     source = argparse.ArgumentParser(add_help=False)
-    source.add_argument("--source", default=chapters.DEMO, help="entry of the catalogue")
+    source.add_argument("--source", default=runs.DEMO, help="entry of the catalogue")
     settings = argparse.ArgumentParser(add_help=False)
     settings.add_argument(
         "--set",
@@ -117,35 +114,35 @@ def _parser() -> argparse.ArgumentParser:
 _DESCRIPTION = "Moisture-amplified Permafrost Carbon Feedback: run and render the book."
 
 
-def _chosen(options: argparse.Namespace) -> chapters.Run:
+def _chosen(options: argparse.Namespace) -> runs.Run:
     """Make the run that the options ask for, once all names in them are known to be valid."""
-    settings = chapters.read_settings(options.set)
+    settings = runs.read_settings(options.set)
     for name in (options.source, *settings.get("models", ())):
         catalog.entry(name)
-    return chapters.Run(options.source, options.quick, settings)
+    return runs.Run(options.source, options.quick, settings)
 
 
 def _book(options: argparse.Namespace) -> None:
     run = _chosen(options)
-    site.check_contents()
-    with build.lock(run.folder):
+    contents.check_contents()
+    with folders.lock(run.folder):
         _bring_up_to_date(run)
         rendered = site.build(run)
     _say("site" if rendered else "site, unchanged", run.folder / "html" / "index.html")
 
 
 def _run(options: argparse.Namespace) -> None:
-    chapter = chapters.find_chapter(options.chapter)
+    chapter = runs.find_chapter(options.chapter)
     run = _chosen(options)
-    with build.lock(run.folder):
+    with folders.lock(run.folder):
         _bring_up_to_date(run, chapter)
     _say("executed notebook", run.folder / "notebooks" / f"{chapter}.ipynb")
     _say("results", run.folder / "results" / chapter)
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    run = chapters.Run(quick=options.quick)
-    with build.lock(run.folder):
+    run = runs.Run(quick=options.quick)
+    with folders.lock(run.folder):
         made = chapters.simulate(run)
     _say("data" if made else "data, unchanged", run.folder / "data")
 
@@ -154,16 +151,16 @@ def _site(options: argparse.Namespace) -> None:
     run = _chosen(options)
     folder = run.folder / "html"
     if not options.check:
-        with build.lock(run.folder):
+        with folders.lock(run.folder):
             site.build(run)
-    elif problems := site.check(folder, site.pages(build.project_root() / "_toc.yml")):
-        raise site.SiteError(f"faults in {folder}:\n  " + "\n  ".join(problems))
+    elif problems := page_checks.check(folder, contents.pages(folders.project_root() / "_toc.yml")):
+        raise SiteError(f"faults in {folder}:\n  " + "\n  ".join(problems))
     _say("site, checked", folder / "index.html")
 
 
 def _serve(options: argparse.Namespace) -> None:
     catalog.entry(options.source)
-    run = chapters.Run(options.source, options.quick)
+    run = runs.Run(options.source, options.quick)
     with site.server(run, options.port) as server:
         print(f"http://127.0.0.1:{options.port}/ is the site; stop it with Ctrl+C", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
@@ -171,14 +168,14 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from mpcf import checks
+    from mpcf.data import checks
 
     source = catalog.entry(options.source)
     try:
-        monthly = catalog.open_source(source.name, quick=options.quick)
+        monthly = sources.open_source(source.name, quick=options.quick)
         findings = checks.examine(monthly, source)
-        findings.append(_check_yearly(monthly, build.build_dir(source.name, options.quick)))
-    except (catalog.SourceUnavailable, checks.DataError) as error:
+        findings.append(_check_yearly(monthly, folders.build_dir(source.name, options.quick)))
+    except (SourceUnavailable, DataError) as error:
         findings = [checks.Finding("reading", "error", str(error))]
     faults = sum(finding.status == "error" for finding in findings)
     if options.json:
@@ -199,7 +196,7 @@ def _check_yearly(monthly: xr.Dataset, folder: Path) -> checks.Finding:
     """Check all years, which takes the yearly dataset that chapter 1 makes."""
     import xarray as xr
 
-    from mpcf import checks
+    from mpcf.data import checks
 
     path = folder / "yearly.zarr"
     if not path.exists():
@@ -211,7 +208,7 @@ def _check_yearly(monthly: xr.Dataset, folder: Path) -> checks.Finding:
         return checks.Finding(
             "years", "ok", checks.check_yearly(xr.open_zarr(path), monthly) + whole
         )
-    except checks.DataError as error:
+    except DataError as error:
         return checks.Finding("years", "error", str(error) + whole)
 
 
@@ -221,12 +218,12 @@ def _wrap(text: str) -> list[str]:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from mpcf.export import export
+    from mpcf.data.export import export
 
-    run = chapters.Run(quick=options.quick)
-    with build.lock(run.folder):
+    run = runs.Run(quick=options.quick)
+    with folders.lock(run.folder):
         chapters.simulate(run)
-        monthly = catalog.open_source(run.source, quick=run.quick)
+        monthly = sources.open_source(run.source, quick=run.quick)
         phases = catalog.entry(run.source).phases
         export(monthly, options.folder, options.layout, phases)
     _say("exported data", options.folder)
@@ -238,20 +235,20 @@ def _sources(options: argparse.Namespace) -> None:
         print(f"{kind}:")
         for name in names:
             print(f"  {name:<16}{catalog.entry(name).description}")
-    _say("catalogue", build.project_root() / "catalog.yml")
+    _say("catalogue", folders.project_root() / "catalog.yml")
 
 
 def _golden(options: argparse.Namespace) -> None:
-    run = chapters.Run(quick=True)
-    with build.lock(run.folder):
+    run = runs.Run(quick=True)
+    with folders.lock(run.folder):
         _bring_up_to_date(run)
-        golden = build.project_root() / "tests" / "golden" / "numbers.json"
+        golden = folders.project_root() / "tests" / "golden" / "numbers.json"
         text = (run.folder / "results" / "numbers.json").read_text(encoding="utf-8")
-        build.write_atomic(golden, text)
+        folders.write_atomic(golden, text)
     _say("golden numbers", golden)
 
 
-def _bring_up_to_date(run: chapters.Run, last: str | None = None) -> None:
+def _bring_up_to_date(run: runs.Run, last: str | None = None) -> None:
     if chapters.simulate(run):
         _say("data", run.folder / "data")
     done = chapters.run_chapters(run, last)
@@ -259,7 +256,7 @@ def _bring_up_to_date(run: chapters.Run, last: str | None = None) -> None:
 
 
 def _say(what: str, path: Path) -> None:
-    """Say where a result is: from here, if it is below here."""
+    """Print where a result is, relative to here if it is below here."""
     shown = os.path.relpath(path)
     print(f"{what}: {path if shown.startswith('..') else shown}")
 

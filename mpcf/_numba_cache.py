@@ -7,46 +7,45 @@ can't be stale.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent
+from mpcf import closure
+
 USES_NUMBA = re.compile(r"^(?:from|import) numba\b", re.MULTILINE)
-IMPORT = re.compile(r"^\s*(?:from|import) (mpcf[\w.]*)(?: import ([\w, ]+))?", re.MULTILINE)
 
 
-def compiled_sources() -> list[Path]:
-    """Return the files of this package that use numba, and those that these import."""
-    texts = {path: path.read_text() for path in sorted(ROOT.rglob("*.py"))}
-    found = {path for path, text in texts.items() if USES_NUMBA.search(text)}
-    todo = list(found)
-    while todo:
-        for module, names in IMPORT.findall(texts[todo.pop()]):
-            parts = [module, *(f"{module}.{name.strip()}" for name in names.split(",") if name)]
-            for part in parts:
-                path = ROOT.parent / (part.replace(".", "/") + ".py")
-                if path in texts and path not in found:
-                    found.add(path)
-                    todo.append(path)
-    return sorted(found)
+def compiled_sources(root: Path = closure.ROOT) -> list[Path]:
+    """Return the modules of the package that use numba, and those that they import.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Folder of the package.
+
+    Returns
+    -------
+    list of Path
+        Python files, sorted.
+    """
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.py"))}
+    users = [path for path, text in texts.items() if USES_NUMBA.search(text)]
+    found = {*users, *closure.reached([texts[path] for path in users], root)}
+    return sorted(path for path in found if path.suffix == ".py")
 
 
 def set_folder() -> None:
     """Point numba at the folder of these sources, unless the user chose one."""
     if "NUMBA_CACHE_DIR" in os.environ or "numba" in sys.modules:
         return
-    digest = hashlib.sha256()
-    for path in compiled_sources():
-        digest.update(path.relative_to(ROOT).as_posix().encode())
-        digest.update(path.read_bytes())
+    name = closure.digest(compiled_sources())[:16]
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "mpcf" / "numba" / digest.hexdigest()[:16]
+    folder = Path(base) / "mpcf" / "numba" / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:  # no home that can be written
-        folder = Path(tempfile.gettempdir()) / "mpcf-numba" / digest.hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / "mpcf-numba" / name
     os.environ["NUMBA_CACHE_DIR"] = str(folder)

@@ -10,8 +10,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from mpcf import __main__, site
-from mpcf.chapters import Run
+from mpcf import __main__
+from mpcf.pipeline import site
+from mpcf.pipeline.runs import Run
 
 ROOT = Path(__file__).parents[1]
 

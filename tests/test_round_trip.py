@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conventions.helpers import http_server, opendap_server
+from .data.readers.helpers import http_server, opendap_server
 
 pytestmark = pytest.mark.round_trip
 

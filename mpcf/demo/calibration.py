@@ -14,12 +14,13 @@ import numpy as np
 import xarray as xr
 
 from mpcf.demo import carbon, climate, column
-from mpcf.thaw import land_area, layer_overlap, permafrost_area
-from mpcf.variables import FREEZING_POINT
-from mpcf.yearly import CURTAIN_DEPTH
+from mpcf.ground.constants import FREEZING_POINT
+from mpcf.ground.thaw import land_area, layer_overlap, permafrost_area
+from mpcf.yearly.reduction import CURTAIN_DEPTH
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 __all__ = [
     "FIGURES",
@@ -220,7 +221,7 @@ def calibration(yearly: xr.Dataset, monthly: xr.Dataset | None = None) -> pd.Dat
     Parameters
     ----------
     yearly : Dataset (member, year, ...)
-        From :func:`mpcf.yearly.to_yearly`, with ``warming`` and ``cSoil``; from 2000 on.
+        From :func:`mpcf.yearly.reduction.to_yearly`, with ``warming`` and ``cSoil``; from 2000 on.
     monthly : Dataset (member, time, ...), optional
         The standard monthly dataset. Without it, the quantities that need months are left out.
 
@@ -330,7 +331,7 @@ def _median(values: xr.DataArray, weight: xr.DataArray) -> float:
 
 
 def carbon_share(soil_temperature: np.ndarray) -> np.ndarray:
-    """Give the share of a cell's soil carbon that lies above 3 m.
+    """Return the share of a cell's soil carbon that lies above 3 m.
 
     The stored soil carbon is that of the whole column. The profile is that of the slow stock by
     which the ensemble starts, :func:`mpcf.demo.carbon.slow_stock`, to which litter is
@@ -430,7 +431,7 @@ def _annual_mean_frozen(yearly: xr.Dataset, monthly: xr.Dataset) -> float:
 
 
 def warming_after_emissions() -> np.ndarray:
-    """Give the warming by 10 PgC a year for 100 years, then none.
+    """Return the warming by 10 PgC a year for 100 years, then none.
 
     Returns
     -------
@@ -443,7 +444,7 @@ def warming_after_emissions() -> np.ndarray:
 
 
 def control_variability() -> tuple[float, float]:
-    """Give the variability of yearly global temperature without emissions.
+    """Return the variability of yearly global temperature without emissions.
 
     Returns
     -------

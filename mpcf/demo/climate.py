@@ -63,7 +63,7 @@ def emissions(least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     >>> [float(co2[years == year].round(2)[0]) for year in (2015, 2050, 2116, 2117, 2300)]
     [10.7, 22.7, 0.07, 0.0, 0.0]
     """
-    path = files("mpcf").joinpath("data", "co2-emissions-1750-2014.csv")
+    path = files("mpcf.demo").joinpath("co2-emissions-1750-2014.csv")
     with path.open() as stream:
         known = np.loadtxt(stream, delimiter=",", comments="#", skiprows=3)
     s = SCENARIO

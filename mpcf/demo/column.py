@@ -359,7 +359,7 @@ def column_step(
     snow += falling * frozen
     melt = min(p.melt * max(air, 0.0) * p.step, snow)
     snow -= melt
-    runoff = max(snow - p.most_snow, 0.0)
+    runoff = max(snow - p.max_snow, 0.0)
     snow -= runoff
 
     # Heat.

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mpcf.demo import carbon as carbon_rooms
+from mpcf.demo import carbon as carbon_pools
 from mpcf.demo import column, weather
 from mpcf.demo.climate import global_climate, internal_variability
 from mpcf.demo.parameters import CLIMATE, PHYSICS, SCENARIO, Physics
-from mpcf.geography import Grid
+from mpcf.ground.geography import Grid
 
 __all__ = ["FULL", "PHASES", "QUICK", "Experiment", "Member", "Size"]
 
@@ -57,7 +57,7 @@ class Member:
     """
 
     monthly: column.Monthly
-    fluxes: carbon_rooms.Fluxes
+    fluxes: carbon_pools.Fluxes
     co2: np.ndarray
     warming: np.ndarray
     at_zero: column.Columns
@@ -111,7 +111,7 @@ class Experiment:
         today = (self.calm.years >= 1981) & (self.calm.years <= 2010)
         self._normals_warming = float(self.calm.warming[0, today].mean())
         self.sunshine = weather.daily_insolation(self.lat, np.arange(column.STEPS) * 5.0 + 2.5)
-        self.light = carbon_rooms.monthly_light(self.lat)
+        self.light = carbon_pools.monthly_light(self.lat)
 
         air = self.shared_weather(self.calm.warming[0])
         early = 12 * SPIN_UP
@@ -119,14 +119,14 @@ class Experiment:
         before = self.advance(columns, air.months(0, early))
         self.rest = columns.copy()
         co2 = self.calm.co2[0, self.years(START, APART)]
-        self.rest_carbon = carbon_rooms.equilibrium(
+        self.rest_carbon = carbon_pools.equilibrium(
             before.months(early // 2), co2[0], self.light, physics=physics, **REFERENCE
         )
         self.shared = self.advance(columns, air.months(early))
         carbon = self.rest_carbon.copy()
-        carbon_rooms.live(
+        carbon_pools.live(
             carbon,
-            carbon_rooms.Drivers.of(self.shared, co2),
+            carbon_pools.Drivers.of(self.shared, co2),
             self.light,
             physics=physics,
             **REFERENCE,
@@ -134,7 +134,7 @@ class Experiment:
         self._columns, self._carbon = columns, carbon
 
     def years(self, first: int, end: int | None = None) -> np.ndarray:
-        """Tell the years of the planet from `first` up to `end`, which is left out."""
+        """Return the years of the planet from `first` up to `end`, which is left out."""
         years = self.planet.years
         return (years >= first) & (years < (end or years[-1] + 1))
 
@@ -185,9 +185,9 @@ class Experiment:
         at_zero = columns.copy()
         monthly = self.advance(columns, air, then=(ZERO - APART, at_zero))
         co2 = self.planet.co2[index, self.years(APART)]
-        fluxes = carbon_rooms.live(
+        fluxes = carbon_pools.live(
             self._carbon.copy(),
-            carbon_rooms.Drivers.of(monthly, co2),
+            carbon_pools.Drivers.of(monthly, co2),
             self.light,
             physics=self.physics,
             **REFERENCE,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+
 __all__ = [
     "CARBON",
     "CLIMATE",
@@ -161,7 +162,7 @@ class SoilParameters:
     )
     snow_range: float = _p(4.0, "K", "range about +1 °C over which snow turns to rain", OURS)
     melt: float = _p(4.0, "kg m-2 d-1 K-1", "degree-day melt of snow", "Hock 2003")
-    most_snow: float = _p(600.0, "kg m-2", "snow above this runs off as ice flow", OURS)
+    max_snow: float = _p(600.0, "kg m-2", "snow above this runs off as ice flow", OURS)
     surface_resistance: float = _p(0.15, "m2 K W-1", "litter, moss and still air", OURS)
     albedo: float = _p(0.18, "1", "albedo of the snow-free surface", OURS)
     transmissivity: float = _p(0.45, "1", "of the atmosphere for sunlight", OURS)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpcf.build import replace_dir
-from mpcf.demo import carbon as carbon_rooms
+from mpcf.demo import carbon as carbon_pools
 from mpcf.demo import column
 from mpcf.demo.experiment import (
     APART,
@@ -26,7 +25,8 @@ from mpcf.demo.experiment import (
 )
 from mpcf.demo.parameters import SCENARIO
 from mpcf.demo.twins import CAUSES, HELD, MEANINGS, THERMAL, Twins
-from mpcf.geography import Grid, grid
+from mpcf.folders import replace_dir
+from mpcf.ground.geography import Grid, grid
 
 __all__ = ["simulate", "write"]
 
@@ -102,7 +102,7 @@ def _packed():
 def _fill(group, where: Grid, size: Size, seed: int, months: int):
     """Create the arrays of the dataset with coordinates and attributes."""
     packed = _packed()
-    depth = carbon_rooms.middle(column.soil())
+    depth = carbon_pools.middle(column.soil())
     edges = np.concatenate([[0.0], np.cumsum(column.THICKNESS[: column.WET_LAYERS])])
     month_edges = np.concatenate([[0], np.cumsum(np.tile(column.MONTH_DAYS, months // 12))])
     rows, columns = where.soil.shape

@@ -23,12 +23,12 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from mpcf.demo import carbon as carbon_rooms
+from mpcf.demo import carbon as carbon_pools
 from mpcf.demo import column
 from mpcf.demo.column import MONTH_DAYS, Columns, Held, Monthly
 from mpcf.demo.experiment import APART, FIRST_YEAR, REFERENCE, START, ZERO, Experiment, Member
 from mpcf.demo.weather import Weather
-from mpcf.yearly import to_yearly
+from mpcf.yearly.reduction import to_yearly
 
 __all__ = ["CAUSES", "HELD", "MEANINGS", "THERMAL", "Twins", "shapley"]
 
@@ -109,7 +109,7 @@ def everywhere(meaning: str) -> World:
 
 
 def subsets(causes: tuple[str, ...] = CAUSES) -> Iterator[frozenset[str]]:
-    """Give all subsets of the causes."""
+    """Return all subsets of the causes."""
     sizes = range(len(causes) + 1)
     return map(frozenset, chain.from_iterable(combinations(causes, size) for size in sizes))
 
@@ -189,10 +189,10 @@ class Records:
             self._mixed[amount, phase] = (of.liquid + of.ice) * share
         return self._mixed[amount, phase]
 
-    def drivers(self, world: World) -> carbon_rooms.Drivers:
-        """Give what the carbon equations see in a world."""
+    def drivers(self, world: World) -> carbon_pools.Drivers:
+        """Return what the carbon equations see in a world."""
         climate = self.columns[world.temperature]
-        return carbon_rooms.Drivers(
+        return carbon_pools.Drivers(
             climate.air,
             climate.temperature,
             self.liquid(*world.plants),
@@ -218,7 +218,7 @@ def mean_year(record: Monthly | Water, years: int) -> Water:
     return Water(repeat(record.liquid), repeat(record.ice))
 
 
-def yearly_fluxes(fluxes: carbon_rooms.Fluxes) -> dict[str, np.ndarray]:
+def yearly_fluxes(fluxes: carbon_pools.Fluxes) -> dict[str, np.ndarray]:
     """Sum fluxes (gC m-2 yr-1) and average soil carbon (kg m-2), from 2000 on: (year, cell)."""
 
     def by_year(values, weight):
@@ -302,11 +302,11 @@ class Twins:
 
     def _live(
         self,
-        carbon: carbon_rooms.Carbon,
-        drivers: carbon_rooms.Drivers,
-        shown: carbon_rooms.Drivers | None = None,
-    ) -> carbon_rooms.Fluxes:
-        return carbon_rooms.live(
+        carbon: carbon_pools.Carbon,
+        drivers: carbon_pools.Drivers,
+        shown: carbon_pools.Drivers | None = None,
+    ) -> carbon_pools.Fluxes:
+        return carbon_pools.live(
             carbon,
             drivers,
             self._light,
@@ -402,7 +402,7 @@ class Twins:
             yearly[f"{name}_instant"] = (("meaning", "cause", *at[1:]), effect)
         return yearly.assign_coords(meaning=list(MEANINGS), cause=list(CAUSES))
 
-    def _world(self, records: Records, world: World) -> carbon_rooms.Fluxes:
+    def _world(self, records: Records, world: World) -> carbon_pools.Fluxes:
         return self._live(self._carbon[world].copy(), records.drivers(world))
 
     def _carbon_twins(self, records: Records) -> dict[str, dict[str, np.ndarray]]:
@@ -446,8 +446,8 @@ class Twins:
             out[f"{flux}_instant"] = np.stack([*sides, *rest])
         return out
 
-    def _column_years(self, record: Monthly, fluxes: carbon_rooms.Fluxes) -> dict[str, np.ndarray]:
-        """Give what the chapters need of each year from 2000 on: (year, cell)."""
+    def _column_years(self, record: Monthly, fluxes: carbon_pools.Fluxes) -> dict[str, np.ndarray]:
+        """Return what the chapters need of each year from 2000 on: (year, cell)."""
         first = 12 * (FIRST_YEAR - APART)
         record, fluxes = record.months(first), fluxes.months(first)
         yearly = to_yearly(_monthly_dataset(record, fluxes, self.experiment))
@@ -457,7 +457,7 @@ class Twins:
 
 
 def held_water(name: str, water: np.ndarray) -> Held:
-    """Tell where a column twin sees other water."""
+    """Return where a column twin sees other water."""
     return Held(
         heat=water if name in ("latent", "thermal") else None,
         path=water if name in ("conduction", "thermal") else None,
@@ -465,8 +465,8 @@ def held_water(name: str, water: np.ndarray) -> Held:
 
 
 def frozen_ground(record: Monthly, years: int = 15) -> np.ndarray:
-    """Tell the cells (cell,) where a layer of the top 3 m is frozen through some late year."""
-    shallow = carbon_rooms.middle(column.soil()) <= 3.0
+    """Return the cells (cell,) where a layer of the top 3 m is frozen through some late year."""
+    shallow = carbon_pools.middle(column.soil()) <= 3.0
     late = record.temperature[:, -12 * years :, shallow]
     warmest = late.reshape(late.shape[0], years, 12, -1).max(axis=2)
     return (warmest <= 0.0).any(axis=(1, 2))
@@ -477,7 +477,7 @@ def _stack(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def _monthly_dataset(
-    record: Monthly, fluxes: carbon_rooms.Fluxes, experiment: Experiment
+    record: Monthly, fluxes: carbon_pools.Fluxes, experiment: Experiment
 ) -> xr.Dataset:
     """Columns as a standard monthly dataset from 2000 on, with cells along `lat`."""
     import cftime
@@ -512,5 +512,5 @@ def _monthly_dataset(
     }
     data["time_bnds"] = (("time", "bnds"), np.column_stack([dates[:-1], dates[1:]]))
     data["depth_bnds"] = (("depth", "bnds"), np.column_stack([[0.0, *layers[:-1]], layers]))
-    depth = carbon_rooms.middle(column.soil(experiment.physics.soil))
+    depth = carbon_pools.middle(column.soil(experiment.physics.soil))
     return xr.Dataset(data, {"member": [0], "time": middle, "depth": depth})

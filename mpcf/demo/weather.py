@@ -17,7 +17,8 @@ from scipy.linalg import solve_banded
 from scipy.signal import lfilter
 
 from mpcf.demo.parameters import WEATHER
-from mpcf.geography import EARTH_RADIUS, distance, land
+from mpcf.ground.constants import EARTH_RADIUS
+from mpcf.ground.geography import distance, land
 
 __all__ = ["LocalClimate", "Weather", "climate_at", "daily_insolation", "forcing"]
 
@@ -76,7 +77,7 @@ class Weather:
 
 
 def _stations() -> np.ndarray:
-    path = files("mpcf").joinpath("data", "stations.csv")
+    path = files("mpcf.demo").joinpath("stations.csv")
     with path.open() as stream:
         return np.loadtxt(stream, delimiter=",", skiprows=3, usecols=range(1, 7))
 

@@ -10,8 +10,8 @@ import xarray as xr
 
 from mpcf.demo import calibration as cal
 from mpcf.demo.parameters import CARBON
-from mpcf.thaw import land_area
-from mpcf.yearly import to_yearly
+from mpcf.ground.thaw import land_area
+from mpcf.yearly.reduction import to_yearly
 
 ROOT = Path(__file__).parents[2]
 NEED_MONTHS = {"frozen_2m", "air_spread", "air_lag_1"} | {
@@ -305,7 +305,7 @@ def test_range_of_toolik_variability_is_that_of_the_record(toolik, name):
 
 def test_range_of_the_zero_curtain_is_that_of_the_record(toolik):
     """By monthly means, as the ensemble has it; daily values give 43-80 days in most years."""
-    from mpcf.yearly import _zero_curtain
+    from mpcf.yearly.reduction import _zero_curtain
 
     coords = {"year": range(1999, 2012), "month": range(1, 13), "depth": [0.312]}
     soil = xr.DataArray(toolik["soil"][..., None], coords, ("year", "month", "depth"))

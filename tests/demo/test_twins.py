@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mpcf.demo import carbon, column, twins
 from mpcf.demo.experiment import REFERENCE, Experiment
-from mpcf.geography import grid
+from mpcf.ground.geography import grid
 
 
 @pytest.fixture(scope="module")

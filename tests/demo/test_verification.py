@@ -128,7 +128,7 @@ soils = st.fixed_dictionaries(
         "geothermal": st.floats(0.0, 0.1),
         "porosity_mineral": st.floats(0.2, 0.6),
         "snow_density": st.floats(100.0, 500.0),
-        "most_snow": st.floats(5.0, 600.0),
+        "max_snow": st.floats(5.0, 600.0),
         "melt": st.floats(1.0, 8.0),
         "priestley_taylor": st.floats(0.0, 1.5),
         "wilting": st.floats(0.0, 0.4),
@@ -170,7 +170,7 @@ def test_budgets_close_whatever_the_soil_and_the_weather(changes, mean, swing, w
         assert abs(budget.water_error) < 1e-11
         assert (water >= -1e-12).all() and (water <= room + 1e-9).all()
         assert budget.evaporation >= 0.0 and budget.runoff >= -1e-12
-        assert 0.0 <= budget.snow <= soil.most_snow + 1e-9
+        assert 0.0 <= budget.snow <= soil.max_snow + 1e-9
         assert np.isfinite(enthalpy).all()
 
 

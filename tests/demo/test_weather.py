@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mpcf.demo import weather
-from mpcf.geography import distance, grid
+from mpcf.ground.geography import distance, grid
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What the notebooks import to show and record their results."""

@@ -1,0 +1,339 @@
+"""Write a standard monthly dataset as CESM history files or as CMIP6 Zarr with a catalogue.
+
+What the readers read back equals what was written: the proof that they read such files right, and
+a worked example of the layout that they expect.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from mpcf.data.readers import cesm, cmip6
+from mpcf.errors import InvalidChoice
+from mpcf.folders import replace_dir
+
+FILL = 1e36
+"""Fill value of CESM's history files."""
+YEARS_PER_FILE = 100
+
+CASE = "b.mpcf.demo"
+LAND_UNITS = ("vegetated_or_bare_soil", "crop", "landice", "landice_multiple_elevation_classes")
+"""The first of CLM's land units, in their order."""
+_CMIP6 = {
+    "activity_id": "MPCF",
+    "institution_id": "MPCF",
+    "source_id": "MPCF-demo",
+    "experiment_id": "demo",
+}
+_GRID = "gn"
+
+
+def export(
+    monthly: xr.Dataset,
+    folder: Path,
+    layout: str,
+    phases: Mapping[str, tuple[int, int]],
+    *,
+    years: int = YEARS_PER_FILE,
+) -> None:
+    """
+    Write a dataset in the layout of raw model output.
+
+    Parameters
+    ----------
+    monthly : Dataset
+        The standard monthly dataset.
+    folder : Path
+        Where to; must be new or empty. ``catalog-entry.yml`` in it is its entry for catalog.yml.
+    layout : str
+        ``"cesm"``: a folder per member with a file per variable and `years` years, stamped at the
+        end of the month. ``"cmip6"``: a Zarr store per member and variable, and an intake-esm
+        catalogue, ``catalog.json``.
+    phases : mapping of str to (int, int)
+        For the entry: first and last year of each phase.
+    years : int
+        Years in a file (``"cesm"``).
+
+    Raises
+    ------
+    InvalidChoice
+        If the layout is unknown.
+    InvalidChoice
+        If something is in the folder already.
+    """
+    if layout not in ("cesm", "cmip6"):
+        raise InvalidChoice(f"layout '{layout}' is neither 'cesm' nor 'cmip6'")
+    folder = Path(folder).absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidChoice(f"{folder} is not empty; name a new folder")
+    aside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    if layout == "cesm":
+        _write_cesm(monthly, aside, years)
+    else:
+        _write_cmip6(monthly, aside)
+    (aside / "catalog-entry.yml").write_text(
+        _entry(monthly, folder, layout, phases), encoding="utf-8"
+    )
+    replace_dir(aside, folder)
+
+
+def _entry(
+    monthly: xr.Dataset, folder: Path, layout: str, phases: Mapping[str, tuple[int, int]]
+) -> str:
+    import yaml
+
+    arguments: dict = {"urlpath": str(folder), "xarray_kwargs": {"engine": "netcdf4"}}
+    more: dict = {"convention": "cesm"}
+    if layout == "cmip6":
+        arguments = {"obj": str(folder / "catalog.json")}
+        names = [f"r{int(m)}i1p1f1" for m in monthly["member"].values]
+        more = {
+            "convention": "cmip6",
+            "model": _CMIP6["source_id"],
+            "experiments": [_CMIP6["experiment_id"]],
+            "members": names,
+        }
+    synthetic = str(monthly.attrs.get("mpcf_synthetic")) == "true"
+    entry = {
+        "description": f"What this book exported in the layout of {layout.upper()}.",
+        "driver": "netcdf" if layout == "cesm" else "intake_esm.core.esm_datastore",
+        "args": arguments,
+        "metadata": {
+            **more,
+            "phases": {name: list(years) for name, years in phases.items()},
+            "citation": str(monthly.attrs.get("title", "unknown")),
+            "licence": "as the exported data",
+            "is_synthetic": synthetic,
+            "truth": None,
+        },
+    }
+    text = yaml.safe_dump({"exported": entry}, sort_keys=False, allow_unicode=True)
+    return "# Copy below 'sources:' of catalog.yml, indented by two.\n" + text
+
+
+def _own_attributes(monthly: xr.Dataset, title: str) -> dict[str, str]:
+    kept = ("source", "institution", "mpcf_synthetic")
+    attrs = {name: str(monthly.attrs[name]) for name in kept if name in monthly.attrs}
+    return {"title": f"{monthly.attrs.get('title', 'Dataset')}, {title}", **attrs}
+
+
+def _on_grid(dataset: xr.Dataset, monthly: xr.Dataset) -> xr.Dataset:
+    """Return maps with their rows and columns, longitude from 0 to 360."""
+    lat = ("lat", monthly["lat"].values, {"standard_name": "latitude", "units": "degrees_north"})
+    lon = monthly["lon"].values % 360.0
+    attrs = {"standard_name": "longitude", "units": "degrees_east"}
+    return dataset.assign_coords(lat=lat, lon=("lon", lon, attrs)).sortby("lon")
+
+
+def _days(monthly: xr.Dataset) -> tuple[np.ndarray, dict[str, str]]:
+    """Edges of the months (time, 2) as days since the run's first, and how to say so."""
+    import cftime
+
+    bounds = monthly["time_bnds"].values
+    attrs = {
+        "units": f"days since {bounds[0, 0].year:04d}-01-01 00:00:00",
+        "calendar": monthly["time"].dt.calendar,
+    }
+    return cftime.date2num(bounds, attrs["units"], attrs["calendar"]).astype(float), attrs
+
+
+# ------------------------------------------------------------------------------------------ CESM
+
+
+def _write_cesm(monthly: xr.Dataset, folder: Path, years: int) -> None:
+    days, calendar = _days(monthly)
+    first = int(monthly.indexes["time"][0].year)
+    common = _on_grid(_common_cesm(monthly), monthly)
+    attrs = _own_attributes(monthly, "in the layout of CLM history files")
+    attrs |= {f"ltype_{kind}": i for i, kind in enumerate(LAND_UNITS, 1)}
+    steps = range(0, monthly.sizes["time"], 12 * years)
+    for index, member in enumerate(monthly["member"].values):
+        case = f"{CASE}.{int(member):03d}"
+        target = folder / f"{int(member):03d}"
+        target.mkdir()
+        for start in steps:
+            months = slice(start, min(start + 12 * years, monthly.sizes["time"]))
+            span = f"{first + start // 12:04d}01-{first + months.stop // 12 - 1:04d}12"
+            part = monthly.isel(member=index, time=months)
+            for name, stream, values in _cesm_variables(part):
+                time, bounds = days[months, 1], days[months]
+                names = (
+                    ("time_bnds", "nbnd") if stream == "cam" else ("time_bounds", "hist_interval")
+                )
+                data = xr.Dataset({name: values.drop_vars(list(values.coords))})
+                if "lat" in values.dims:
+                    data = _on_grid(data, monthly)
+                    data = data.merge(common, combine_attrs="drop_conflicts")
+                    data = data.merge(_levels(monthly, values.dims))
+                data["time"] = ("time", time, {"long_name": "time", "bounds": names[0], **calendar})
+                data[names[0]] = (("time", names[1]), bounds)
+                data.attrs = attrs
+                path = target / f"{case}.{stream}.h0.{name}.{span}.nc"
+                data.to_netcdf(
+                    path, engine="netcdf4", encoding=_encoding(data), unlimited_dims="time"
+                )
+
+
+def _levels(monthly: xr.Dataset, dims: tuple[str, ...]) -> xr.Dataset:
+    level = next((d for d in dims if d.startswith("lev")), None)
+    if level is None:
+        return xr.Dataset()
+    attrs = {"long_name": "coordinate soil levels", "units": "m"}
+    out = xr.Dataset(coords={level: (level, monthly["depth"].values, attrs)})
+    if level == "levgrnd":
+        thickness = np.diff(monthly["depth_bnds"].values, axis=1)[:, 0]
+        out["DZSOI"] = (level, thickness, {"long_name": "soil thickness", "units": "m"})
+    return out
+
+
+def _common_cesm(monthly: xr.Dataset) -> xr.Dataset:
+    area, land = (monthly[n].load().astype("float64") for n in ("areacella", "sftlf"))
+    fraction = (land / 100.0).where(land > 0)
+    dims = ("lat", "lon")
+    return xr.Dataset(
+        {
+            "area": (dims, area.values / 1e6, {"long_name": "grid cell areas", "units": "km^2"}),
+            # CLM writes no units here
+            "landfrac": (dims, fraction.values, {"long_name": "land fraction"}),
+        }
+    )
+
+
+def _cesm_variables(part: xr.Dataset) -> Iterator[tuple[str, str, xr.DataArray]]:
+    """Name, stream and values (time, ...) of CESM, from the months of a member."""
+
+    def carbon(values: xr.DataArray) -> xr.DataArray:
+        # double precision, as CLM can write: what is read back is then what was written
+        return values.astype("float64") * 1000.0
+
+    flux = "gC/m^2/s"
+    for name in ("gpp", "ra", "rh"):
+        yield cesm.SINGLE[name], "clm2", _named(carbon(part[name].load()), part[name], flux)
+    for name in ("cSoil", "cVeg"):
+        if name in part:
+            yield cesm.SINGLE[name], "clm2", _named(carbon(part[name].load()), part[name], "gC/m^2")
+    rain, air = part["pr"].load(), part["tas"].load()
+    is_warm = air > 273.15
+    for name, values in (("RAIN", rain.where(is_warm, 0)), ("SNOW", rain.where(~is_warm, 0))):
+        yield name, "clm2", _named(values.where(rain.notnull()), part["pr"], "mm/s")
+    yield "TSA", "clm2", _named(air, part["tas"], "K")
+    yield "SNOW_DEPTH", "clm2", _named(part["snd"].load(), part["snd"], "m")
+    for name, standard, level, units in (
+        ("TSOI", "tsl", "levgrnd", "K"),
+        ("SOILLIQ", "mrsll", "levsoi", "kg/m2"),
+        ("SOILICE", "mrsfl", "levsoi", "kg/m2"),
+    ):
+        values = part[standard].load().drop_vars("depth").rename(depth=level)
+        yield name, "clm2", _named(values, part[standard], units)
+    if "sftgif" in part:
+        yield "PCT_LANDUNIT", "clm2", _land_units(part)
+    if "co2" in part:
+        values = part["co2"].load().astype("float64") * 1e-6
+        yield cesm.SINGLE["co2"], "cam", _named(values, part["co2"], "mol/mol")
+    if "warming" in part:
+        yield "warming", "mpcf", _named(part["warming"].load(), part["warming"], "K")
+
+
+def _named(values: xr.DataArray, like: xr.DataArray, units: str) -> xr.DataArray:
+    attrs = {"long_name": like.attrs.get("long_name", ""), "units": units}
+    return values.drop_attrs(deep=False).assign_attrs(attrs | {"cell_methods": "time: mean"})
+
+
+def _land_units(part: xr.Dataset) -> xr.DataArray:
+    land = part["sftlf"].load().astype("float64")
+    ice = 100.0 * part["sftgif"].load().astype("float64") / land.where(land > 0)
+    shares = [100.0 - ice, 0 * ice, 0 * ice, ice]
+    values = xr.concat(shares, "ltype", coords="minimal").drop_vars(("lat", "lon"))
+    values = values.expand_dims(time=part.sizes["time"]).transpose("time", "ltype", "lat", "lon")
+    return values.assign_attrs(long_name="% of each landunit on grid cell", units="%")
+
+
+def _encoding(data: xr.Dataset) -> dict[str, dict]:
+    encoding: dict[str, dict] = {}
+    for name, values in data.variables.items():
+        fill = FILL if values.dtype.kind == "f" and {"lat", "lon"} <= set(values.dims) else None
+        encoding[name] = {"_FillValue": fill}
+        if fill is not None:
+            encoding[name] |= {"missing_value": fill, "zlib": True, "complevel": 1}
+    return encoding
+
+
+# ----------------------------------------------------------------------------------------- CMIP6
+
+
+def _write_cmip6(monthly: xr.Dataset, folder: Path) -> None:
+    import pandas as pd
+
+    days, calendar = _days(monthly)
+    rows = []
+    attrs = _own_attributes(monthly, "in the layout of CMIP6") | _CMIP6
+    middle = ("time", days.mean(axis=1), {"bounds": "time_bnds", "axis": "T", **calendar})
+
+    def write(values: xr.DataArray, name: str, table: str, member: str) -> None:
+        place = "/".join(("CMIP6", *_CMIP6.values(), member, table, name, _GRID, "v20000101"))
+        data = xr.Dataset({name: values.drop_vars(list(values.coords))})
+        if "depth" in values.dims:
+            attrs_z = {"units": "m", "positive": "down", "axis": "Z", "bounds": "depth_bnds"}
+            data["depth"] = ("depth", monthly["depth"].values, attrs_z)
+            data["depth_bnds"] = (("depth", "bnds"), monthly["depth_bnds"].values)
+        if "lat" in values.dims:
+            data = _on_grid(data, monthly)
+        if "time" in values.dims:
+            data["time"] = middle
+            data["time_bnds"] = (("time", "bnds"), days)
+        data.attrs = {**attrs, "variable_id": name, "table_id": table, "variant_label": member}
+        for variable in data.variables.values():
+            variable.encoding = {}
+        chunks = {name: {"chunks": values.shape}} if values.ndim < 4 else {}
+        data.to_zarr(folder / place, mode="w", zarr_format=2, consolidated=True, encoding=chunks)
+        rows.append(
+            {**_CMIP6, "member_id": member, "table_id": table, "variable_id": name}
+            | {"grid_label": _GRID, "zstore": place, "dcpp_init_year": None, "version": 20000101}
+        )
+
+    for index, number in enumerate(monthly["member"].values):
+        member = f"r{int(number)}i1p1f1"
+        for name, values in _cmip6_variables(monthly.isel(member=index)):
+            write(values, name, cmip6.TABLES[name], member)
+    for name in cmip6.FIXED:
+        if name in monthly:
+            write(monthly[name].load(), name, "fx", f"r{int(monthly['member'][0])}i1p1f1")
+    pd.DataFrame(rows).to_csv(folder / "catalog.csv", index=False)
+    (folder / "catalog.json").write_text(json.dumps(_esm_catalogue(), indent=1), encoding="utf-8")
+
+
+def _cmip6_variables(part: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
+    for name in cmip6.TABLES:
+        if name in part and name != "co2":
+            yield name, part[name].load()
+    if "co2" in part:
+        mass = part["co2"].load().astype("float64") / cmip6.PPM_PER_KG
+        yield "co2mass", mass.assign_attrs(long_name="mass of CO2 in the air", units="kg")
+
+
+def _esm_catalogue() -> dict:
+    columns = (*_CMIP6, "member_id", "table_id", "variable_id", "grid_label", "version")
+    return {
+        "esmcat_version": "0.1.0",
+        "id": "mpcf",
+        "description": "What this book exported in the layout of CMIP6",
+        "catalog_file": "catalog.csv",
+        "attributes": [{"column_name": name, "vocabulary": ""} for name in columns],
+        "assets": {"column_name": "zstore", "format": "zarr"},
+        "aggregation_control": {
+            "variable_column_name": "variable_id",
+            "groupby_attrs": [*_CMIP6, "table_id", "grid_label"],
+            "aggregations": [
+                {"type": "union", "attribute_name": "variable_id"},
+                {"type": "join_new", "attribute_name": "member_id"},
+            ],
+        },
+    }

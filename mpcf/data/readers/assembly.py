@@ -1,0 +1,266 @@
+"""Members in standard variables, put together as the standard monthly dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from mpcf.data.readers.grids import Grid
+from mpcf.data.readers.months import Months, time_axis
+from mpcf.data.readers.soil_layers import LIQUID_FORMULA, liquid_from_total
+from mpcf.data.variables import MIN_DEPTH, MONTHLY, Variable
+from mpcf.errors import DataError
+
+
+@dataclass
+class Run:
+    """
+    A member in standard variables, before it joins the others.
+
+    Attributes
+    ----------
+    member : str
+        Its name in the source.
+    grid : Grid
+        Its grid.
+    values : dict of str to DataArray
+        Standard name → lazy values (time, ...).
+    months : dict of str to Months
+        Standard name → its months.
+    depth_edges : ndarray (depth + 1,)
+        Edges of the layers of the profiles, m.
+    nodes : ndarray (depth,)
+        Depths of their nodes, m.
+    origin : dict of str to str
+        Standard name → variables of the source, for the attribute ``original``.
+    """
+
+    member: str
+    grid: Grid
+    values: dict[str, xr.DataArray]
+    months: dict[str, Months]
+    nodes: np.ndarray
+    depth_edges: np.ndarray
+    origin: dict[str, str]
+
+
+def soil_water(
+    run: Run,
+    liquid: xr.DataArray | None,
+    ice: xr.DataArray | None,
+    total: xr.DataArray | None,
+    notes: list[str],
+) -> None:
+    """
+    Give a run its liquid water and ice, from whichever two of the three its source has.
+
+    With total water alone, temperature separates the two (`mpcf.data.readers.soil_layers`), which
+    a note says. Layers below the last with water, and cells of rock, become missing in all
+    profiles.
+
+    Parameters
+    ----------
+    run : Run
+        Has ``tsl`` on layers that begin with those of the water; is completed in place.
+    liquid, ice, total : DataArray (time, depth, lat, lon) or None
+        kg m-2 per layer.
+    notes : list of str
+        Gets a line if water had to be parted.
+
+    Raises
+    ------
+    DataError
+        If there is too little to know liquid water and ice, or soil is shallower than 3 m.
+    """
+    if liquid is None and ice is None and total is not None:
+        thickness = xr.DataArray(np.diff(run.depth_edges).astype("float32"), dims="depth")
+        temperature = run.values["tsl"].isel(depth=slice(0, total.sizes["depth"]))
+        liquid = liquid_from_total(total, temperature, thickness)
+        notes.append(LIQUID_FORMULA)
+    if liquid is None and (ice is None or total is None):
+        raise DataError(
+            f"member {run.member} has neither liquid water and ice by layer nor total water by "
+            "layer; a column or the top 10 cm alone do not do"
+        )
+    if liquid is None:
+        liquid = (total - ice).clip(min=0)
+    elif ice is None:
+        if total is None:
+            raise DataError(f"member {run.member} has liquid soil water, but no ice and no total")
+        ice = (total - liquid).clip(min=0)
+    first = (liquid.isel(time=0) + ice.isel(time=0)).compute()
+    is_soil = first > 0
+    wet = np.flatnonzero(is_soil.any(("lat", "lon")).values)
+    if not wet.size:
+        raise DataError(f"member {run.member} has no soil water in its first month")
+    count = int(wet[-1]) + 1
+    bottom = run.depth_edges[count]
+    if bottom < MIN_DEPTH:
+        raise DataError(
+            f"soil with water reaches down to {bottom:.2f} m in member {run.member}; the book "
+            f"needs {MIN_DEPTH:g} m"
+        )
+    layers = slice(0, count)
+    is_soil = is_soil.isel(depth=layers)
+    for name, values in (("tsl", run.values["tsl"]), ("mrsll", liquid), ("mrsfl", ice)):
+        run.values[name] = values.isel(depth=layers).where(is_soil)
+    run.nodes, run.depth_edges = run.nodes[:count], run.depth_edges[: count + 1]
+
+
+def assemble(
+    runs: Sequence[Run], maps: Mapping[str, xr.DataArray], notes: list[str], attrs: Mapping
+) -> xr.Dataset:
+    """
+    Put members together as the standard monthly dataset.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The members.
+    maps : mapping of str to DataArray (lat, lon)
+        ``areacella``, ``sftlf`` and, where there is one, ``sftgif``, whole grid.
+    notes : list of str
+        What the reader had to decide; kept in the attribute ``mpcf_notes``, a line each.
+    attrs : mapping
+        Other attributes of the dataset.
+
+    Returns
+    -------
+    Dataset
+        Dims ``member, time, depth, lat, lon``; lazy.
+
+    Raises
+    ------
+    DataError
+        If members differ in grid, layers, calendar or length, or a variable is missing in one.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        if not run.grid.is_like(first.grid):
+            raise DataError(f"member {run.member} is on another grid than member {first.member}")
+        if run.nodes.shape != first.nodes.shape or not np.allclose(run.nodes, first.nodes):
+            raise DataError(f"member {run.member} has other soil layers than {first.member}")
+    months = _common_months(runs, notes)
+    kept = _whole_years(months, notes)
+    names, labels = _labels([run.member for run in runs])
+    out = xr.Dataset(coords={"member": ("member", labels, {"long_name": "ensemble member"})})
+    for variable in MONTHLY.values():
+        present = [run for run in runs if variable.name in run.values]
+        if variable.name in maps or not present:
+            continue
+        if len(present) < len(runs):
+            lacking = ", ".join(r.member for r in runs if variable.name not in r.values)
+            if variable.required:
+                raise DataError(f"'{variable.name}' is missing in member {lacking}")
+            notes.append(f"{variable.name} is left out: member {lacking} does not have it")
+            continue
+        window = slice(kept.first - months.first, kept.stop - months.first)
+        parts = [run.values[variable.name].isel(time=window) for run in runs]
+        out[variable.name] = xr.concat(parts, "member").assign_attrs(
+            _attributes(variable, first.origin.get(variable.name))
+        )
+    out = _with_axes(out, first, kept)
+    north = first.grid.north
+    for name, values in maps.items():
+        values = values.isel(lat=north).drop_vars(("lat", "lon"), errors="ignore")
+        out[name] = values.astype("float32")
+        out[name].attrs = _attributes(MONTHLY[name], values.attrs.get("original"))
+    order = ("member", "time", "depth", "lat", "lon", "bnds")
+    attrs = {**attrs, "mpcf_members": names}
+    if notes:
+        attrs["mpcf_notes"] = "\n".join(dict.fromkeys(notes))
+    return out.transpose(*order, missing_dims="ignore").assign_attrs(attrs)
+
+
+def _attributes(variable: Variable, origin: str | None) -> dict[str, str]:
+    attrs = {"long_name": variable.long_name, "units": variable.units}
+    if variable.positive:
+        attrs["positive_direction"] = variable.positive
+    return attrs | ({"original": origin} if origin else {})
+
+
+def _common_months(runs: Sequence[Run], notes: list[str]) -> Months:
+    wanted = runs[0].months["tas"]
+    for run in runs:
+        for name, own in list(run.months.items()):
+            if own == wanted:
+                continue
+            if name in MONTHLY and not MONTHLY[name].required:
+                run.values.pop(name, None)
+                notes.append(f"{name} is left out: member {run.member} has it for {own} only")
+                continue
+            raise DataError(
+                f"{_source_name(run, name)} of member {run.member} holds {own} (calendar "
+                f"{own.calendar}), but {_source_name(runs[0], 'tas')} of member {runs[0].member} "
+                f"holds {wanted} (calendar {wanted.calendar}){_missing(own, wanted)}; give all "
+                "members and variables the same months"
+            )
+    return wanted
+
+
+def _source_name(run: Run, name: str) -> str:
+    return f"'{name}'" + (f", in the source {run.origin[name]}," if name in run.origin else "")
+
+
+def _missing(own: Months, wanted: Months) -> str:
+    """Return which of the wanted months are missing at either end."""
+    before, after = own.first - wanted.first, wanted.stop - own.stop
+    gaps = [Months(wanted.first, before, own.calendar)] if before > 0 else []
+    gaps += [Months(own.stop, after, own.calendar)] if after > 0 else []
+    return f"; the files of {' and '.join(map(str, gaps))} are missing" if gaps else ""
+
+
+def _whole_years(months: Months, notes: list[str]) -> Months:
+    first, stop = -(-months.first // 12) * 12, months.stop // 12 * 12
+    if stop <= first:
+        raise DataError(f"the data hold {months}: no whole year from January to December")
+    kept = Months(first, stop - first, months.calendar)
+    if kept != months:
+        notes.append(f"months outside whole years are left out: {months} became {kept}")
+    return kept
+
+
+def _labels(members: Sequence[str]) -> tuple[str, list[int]]:
+    """Number the members; their names in the source become an attribute."""
+    numbers = [int(m) if m.isascii() and m.isdigit() else None for m in members]
+    if None in numbers or len(set(numbers)) < len(numbers):
+        numbers = list(range(1, len(members) + 1))
+    return ", ".join(f"{n} = {m}" for n, m in zip(numbers, members, strict=True)), numbers
+
+
+def _with_axes(out: xr.Dataset, run: Run, months: Months) -> xr.Dataset:
+    time, time_bnds = time_axis(months)
+    grid = run.grid
+    axes = {
+        "time": time,
+        "depth": xr.DataArray(
+            run.nodes,
+            dims="depth",
+            attrs={
+                "long_name": "depth of the node of the layer",
+                "standard_name": "depth",
+                "units": "m",
+                "positive": "down",
+                "axis": "Z",
+                "bounds": "depth_bnds",
+            },
+        ),
+        "lat": xr.DataArray(
+            grid.lat[grid.north],
+            dims="lat",
+            attrs={"standard_name": "latitude", "units": "degrees_north", "axis": "Y"},
+        ),
+        "lon": xr.DataArray(
+            grid.lon,
+            dims="lon",
+            attrs={"standard_name": "longitude", "units": "degrees_east", "axis": "X"},
+        ),
+    }
+    edges = np.column_stack([run.depth_edges[:-1], run.depth_edges[1:]])
+    out = out.assign_coords(axes)
+    out["time_bnds"] = time_bnds
+    out["depth_bnds"] = xr.DataArray(edges, dims=("depth", "bnds"), attrs={"units": "m"})
+    return out

@@ -1,0 +1,217 @@
+"""Runs of an intake-esm catalogue: which there are, which will do, and their stores opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+import xarray as xr
+
+from mpcf.data.readers.cmip6 import FIXED, TABLES, lacking
+from mpcf.data.readers.fields import Piece
+from mpcf.data.readers.files import _natural, is_remote
+from mpcf.errors import DataError, Unreachable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_COLUMNS = (*("source_id", "experiment_id", "member_id", "table_id", "variable_id", "grid_label"),)
+_MODELS_SHOWN = 8
+
+
+def open_runs(
+    place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
+) -> tuple[dict[str, list[Piece]], list[Piece]]:
+    """
+    Open the runs of a model through intake-esm.
+
+    Parameters
+    ----------
+    place : str
+        Path or address of the catalogue (json).
+    model : str or None
+        Its ``source_id``; None takes the first, by name, that has what the book needs.
+    experiments : sequence of str
+        ``experiment_id``, in their order in time; each ends where the next begins.
+    members : sequence of str
+        ``member_id``; all complete ones if there are none.
+
+    Returns
+    -------
+    members : dict of str to list of Piece
+        Member → its open stores, experiments in their order.
+    fixed : list of Piece
+        Open stores of cell area, land and ice fraction.
+
+    Raises
+    ------
+    DataError
+        If no run has all that the book needs; the message says what is lacking.
+    Unreachable
+        If the catalogue or a store can't be reached.
+    """
+    table, column, is_zarr = _table(place)
+    chosen, complete = _choose(table, model, experiments, members)
+    own = table[(table["source_id"] == chosen)]
+    opened: dict[str, list[Piece]] = {}
+    for member in sorted(complete, key=_natural):
+        rows = _rows(own, complete[member], experiments, member)
+        opened[member] = [_open(_absolute(path, place), member, is_zarr) for path in rows[column]]
+    maps = own[(own["table_id"] == "fx") & own["variable_id"].isin(FIXED)]
+    near = maps.assign(far=~maps["experiment_id"].isin(experiments)).sort_values("far")
+    first = near.drop_duplicates(["variable_id", "grid_label"])
+    return opened, [_open(_absolute(path, place), "fx", is_zarr) for path in first[column]]
+
+
+def open_one(
+    place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
+) -> Piece:
+    """
+    Open one store of the runs that `open_runs` would open, for a look at its attributes.
+
+    Parameters
+    ----------
+    place : str
+        Path or address of the catalogue (json).
+    model : str or None
+        See `open_runs`.
+    experiments : sequence of str
+        See `open_runs`.
+    members : sequence of str
+        See `open_runs`.
+
+    Returns
+    -------
+    Piece
+        The open store.
+    """
+    table, column, is_zarr = _table(place)
+    chosen, complete = _choose(table, model, experiments, members)
+    member, grid = next(iter(complete.items()))
+    rows = _rows(table[table["source_id"] == chosen], grid, experiments, member)
+    return _open(_absolute(rows[column].iloc[0], place), member, is_zarr)
+
+
+def _table(place: str) -> tuple[pd.DataFrame, str, bool]:
+    """Read a catalogue: its rows, the column of the paths, and whether they are Zarr."""
+    import intake_esm
+
+    if not is_remote(place) and not Path(place).is_file():
+        raise FileNotFoundError(f"there is no catalogue {place}")
+    try:
+        catalogue = intake_esm.esm_datastore(place)
+        table = catalogue.df
+        assets = catalogue.esmcat.assets
+        column, kind = assets.column_name, str(getattr(assets.format, "value", assets.format))
+    except Exception as error:
+        if is_remote(place):
+            raise Unreachable(f"the catalogue {place} can't be read: {error}") from error
+        raise DataError(f"{place} is no catalogue of intake-esm: {error}") from error
+    if absent := [name for name in (*_COLUMNS, column) if name not in table.columns]:
+        raise DataError(f"the catalogue {place} has no column {', '.join(absent)}")
+    table = table.dropna(subset=[*_COLUMNS, column])
+    if "version" in table.columns:
+        table = table.sort_values("version", kind="stable")
+        if kind == "zarr":
+            table = table.drop_duplicates(list(_COLUMNS), keep="last")
+    return table, column, kind == "zarr"
+
+
+def _choose(
+    table: pd.DataFrame, model: str | None, experiments: Sequence[str], members: Sequence[str]
+) -> tuple[str, dict[str, str]]:
+    """Find the model, and its complete members with the grid of each."""
+    wanted = table[table["experiment_id"].isin(experiments)]
+    wanted = wanted[wanted["table_id"] == wanted["variable_id"].map(TABLES)]
+    models = sorted(wanted["source_id"].unique()) if model is None else [model]
+    text = " and ".join(experiments)
+    faults = []
+    for name in models:
+        own = wanted[wanted["source_id"] == name]
+        complete: dict[str, str] = {}
+        fault = f"nothing for {text}"
+        for member in members or sorted(own["member_id"].unique(), key=_natural):
+            grid, absent = _best_grid(own[own["member_id"] == member], experiments)
+            if grid is not None:
+                complete[member] = grid
+            else:
+                fault = f"{member} lacks {', '.join(absent)}"
+                if members:
+                    complete = {}
+                    break
+        if complete:
+            return name, complete
+        faults.append(f"{name}: {fault}")
+    more = f" and {len(faults) - _MODELS_SHOWN} more" if len(faults) > _MODELS_SHOWN else ""
+    raise DataError(
+        f"no model of the catalogue has a run of {text} with all that the book needs. "
+        + ("; ".join(faults[:_MODELS_SHOWN]) + more if faults else "It has no such experiment")
+        + ". Set model, experiments and members of the entry in catalog.yml"
+    )
+
+
+def _best_grid(own: pd.DataFrame, experiments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Grid on which every experiment has every variable; otherwise what is lacking."""
+    absent = ["everything"]
+    for grid in sorted(own["grid_label"].unique(), key=lambda label: (label != "gn", label)):
+        on_grid = own[own["grid_label"] == grid]
+        found = [
+            lacking(list(on_grid.loc[on_grid["experiment_id"] == e, "variable_id"]))
+            for e in experiments
+        ]
+        if not any(found):
+            return grid, []
+        absent = [
+            f"{what} ({e})" for e, some in zip(experiments, found, strict=True) for what in some
+        ]
+    return None, absent
+
+
+def _rows(own: pd.DataFrame, grid: str, experiments: Sequence[str], member: str) -> pd.DataFrame:
+    rows = own[(own["member_id"] == member) & own["experiment_id"].isin(experiments)]
+    rows = rows[rows["table_id"] == rows["variable_id"].map(TABLES)]
+    rows = rows[
+        (rows["grid_label"] == grid)
+        | (rows["table_id"] == "mpcf")
+        | (rows["variable_id"] == "co2mass")
+    ]
+    order = rows["experiment_id"].map({e: i for i, e in enumerate(experiments)})
+    return rows.assign(order=order).sort_values("order", kind="stable")
+
+
+def _absolute(path: str, place: str) -> str:
+    """Return a store's address; a path without a root starts where the catalogue is."""
+    if "://" in path or path.startswith("/"):
+        if is_remote(place) and not path.startswith(("http://", "https://", "gs://", "s3://")):
+            raise DataError(f"the catalogue {place} leads to '{path}', which is not on its network")
+        return path
+    if ".." in path.split("/"):
+        raise DataError(f"the catalogue {place} leads upwards by '..': {path}")
+    return urljoin(place, path) if is_remote(place) else str(Path(place).absolute().parent / path)
+
+
+def _open(path: str, member: str, is_zarr: bool) -> Piece:
+    if not is_zarr:
+        from mpcf.data.readers.files import open_piece
+
+        return open_piece(path, member)
+    options = {"token": "anon"} if path.startswith("gs://") else {}
+    options = {"anon": True} if path.startswith("s3://") else options
+    try:
+        raw = xr.open_dataset(
+            path,
+            engine="zarr",
+            chunks=None,
+            cache=False,
+            decode_times=False,
+            decode_coords=False,
+            consolidated=True,
+            storage_options=options or None,
+        )
+    except Exception as error:
+        text = f"the store {path} (member {member}) can't be opened: {error}"
+        raise (Unreachable(text) if "://" in path else DataError(text)) from error
+    return Piece(path, member, raw)

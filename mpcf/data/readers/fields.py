@@ -1,0 +1,404 @@
+"""Files of a member, and their variables: lazy, clean, in standard units and order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from mpcf.data.readers.grids import LATITUDE, LONGITUDE, Grid, read_grid
+from mpcf.data.readers.months import Months, read_months
+from mpcf.data.readers.units import Conversion, conversion
+from mpcf.errors import DataError
+
+LARGEST_VALUE = 1e19
+"""No value of these variables is larger: what is, is a fill value (CESM 1e36, CMIP6 1e20)."""
+FILL_VALUES = (-9999.0, -999.0)
+"""Fill values that some files hold without saying so."""
+
+CHUNK_BYTES = 48 * 2**20
+
+
+@dataclass(frozen=True)
+class Piece:
+    """
+    A file of a member as it was opened: lazy, no times decoded.
+
+    Attributes
+    ----------
+    path : str
+        Its path or address.
+    member : str
+        The member it belongs to.
+    raw : Dataset
+        What is in it.
+    """
+
+    path: str
+    member: str
+    raw: xr.Dataset
+
+    @cached_property
+    def months(self) -> Months:
+        """The months that it holds."""
+        return read_months(self.raw, self.path)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Its grid."""
+        return read_grid(self.raw, self.path)
+
+    def __contains__(self, name: str) -> bool:
+        """Check whether it has a variable."""
+        return name in self.raw.variables
+
+    def where(self, name: str) -> str:
+        """
+        Name a variable for a message.
+
+        Parameters
+        ----------
+        name : str
+            Name in the file.
+
+        Returns
+        -------
+        str
+            Variable, member and file.
+        """
+        return f"{name} of member {self.member} ({self.path})"
+
+
+class _Stored:
+    """A variable of one file as an array: read piece by piece, clean, and in the wanted unit."""
+
+    def __init__(
+        self, variable: xr.Variable, to: Conversion, where: str, months: Months | None
+    ) -> None:
+        self.variable, self.to, self.where, self.months = variable, to, where, months
+        self.shape, self.ndim = variable.shape, variable.ndim
+        self.dtype = np.dtype("float32")
+
+    def __getitem__(self, key) -> np.ndarray:
+        try:
+            values = np.array(self.variable[key].values)
+        except Exception as error:
+            raise DataError(f"{self.where} can't be read: {error}; get the file again") from error
+        if values.dtype.kind != "f":
+            values = values.astype("float64")
+        values = clean(values, self.to)
+        if (
+            self.months
+            and "time" in self.variable.dims
+            and all(isinstance(part, slice) for part in key)
+        ):
+            self._check_months(values, key)
+        return values
+
+    def _check_months(self, values: np.ndarray, key: tuple[slice, ...]) -> None:
+        """Refuse months without any value beside months with values, as damaged files have."""
+        axis = self.variable.dims.index("time")
+        others = tuple(i for i in range(values.ndim) if i != axis)
+        empty = np.isnan(values).all(axis=others)
+        if not empty.any() or empty.all():  # all: no land here, or the yearly check's to find
+            return
+        stored = np.arange(self.months.count)[key[axis]][empty]
+        more = f" and {stored.size - 1} more months" if stored.size > 1 else ""
+        first = Months(self.months.first + int(stored[0]), 1, self.months.calendar)
+        raise DataError(
+            f"{self.where} has no values in {str(first)[:7]}{more}, but in others; the file is "
+            "damaged or holds fill values: get it again"
+        )
+
+
+def clean(values: np.ndarray, to: Conversion, dtype: str = "float32") -> np.ndarray:
+    """
+    Take out fill values and convert the rest.
+
+    Parameters
+    ----------
+    values : ndarray
+        As they were stored; changed in place.
+    to : Conversion
+        The wanted unit.
+    dtype : str
+        Type of the result.
+
+    Returns
+    -------
+    ndarray
+        NaN where there was a fill value.
+
+    Examples
+    --------
+    >>> clean(np.array([1e36, -9999.0, 2.0]), Conversion(10.0))
+    array([nan, nan, 20.], dtype=float32)
+    """
+    bad = ~(np.abs(values) < LARGEST_VALUE)
+    for fill in FILL_VALUES:
+        bad |= values == fill
+    values[bad] = np.nan
+    if to.factor != 1:
+        values *= to.factor
+    if to.offset:
+        values += to.offset
+    return values.astype(dtype, copy=False)
+
+
+def field(
+    piece: Piece, name: str, units: str, *, scale: float = 1.0, months: Months | None = None
+) -> xr.DataArray:
+    """
+    Give a variable of a file: lazy, in standard order, north of 45° N, without coordinates.
+
+    Parameters
+    ----------
+    piece : Piece
+        The file.
+    name : str
+        Variable in it.
+    units : str
+        The wanted unit.
+    scale : float
+        What values in that unit are multiplied by.
+    months : Months, optional
+        Its months: one without any value, beside others with values, is then refused when it is
+        read.
+
+    Returns
+    -------
+    DataArray ([time], [depth], lat, lon) or (time)
+        float32, dask-backed; a vertical dimension is called ``depth``.
+
+    Raises
+    ------
+    DataError
+        If its unit or its dimensions are not understood.
+    """
+    import dask.array
+
+    where = piece.where(name)
+    variable = piece.raw.variables[name]
+    if variable.dtype.kind not in "fiu":
+        raise DataError(f"{where} holds no numbers")
+    to = conversion(variable.attrs.get("units"), units, where)
+    to = Conversion(to.factor * scale, to.offset * scale)
+    renamed = {}
+    if set(variable.dims) & {*LATITUDE, *LONGITUDE}:
+        grid = piece.grid
+        if not set(grid.dims) <= set(variable.dims):
+            raise DataError(f"{where} has the dimensions {variable.dims}, not a whole map")
+        variable = variable.isel({grid.dims[0]: grid.rows[grid.north], grid.dims[1]: grid.columns})
+        renamed = dict(zip(grid.dims, ("lat", "lon"), strict=True))
+    variable = variable.isel(
+        {d: 0 for d, n in variable.sizes.items() if n == 1 and d not in ("time", *renamed)}
+    )
+    rest = [d for d in variable.dims if d not in ("time", *renamed)]
+    if len(rest) > 1:
+        raise DataError(f"{where} has the dimensions {variable.dims}; one of them too many")
+    if rest:
+        renamed[rest[0]] = "depth"
+    stored = dask.array.from_array(
+        _Stored(variable, to, where, months),
+        chunks=_chunks(variable),
+        name=False,
+        asarray=False,
+    )
+    dims = [renamed.get(d, d) for d in variable.dims]
+    order = ("time", "depth", "lat", "lon")
+    return xr.DataArray(stored, dims=dims).transpose(*order, missing_dims="ignore")
+
+
+def _chunks(variable: xr.Variable) -> dict[int, int]:
+    month = 4 * max(int(np.prod([n for d, n in variable.sizes.items() if d != "time"])), 1)
+    years = max(CHUNK_BYTES // (12 * month), 1)
+    return {i: 12 * years if d == "time" else -1 for i, d in enumerate(variable.dims)}
+
+
+def series(
+    pieces: Iterable[Piece], name: str, units: str, *, overlap: bool = False, scale: float = 1.0
+) -> tuple[xr.DataArray, Months]:
+    """
+    Put a member's files of a variable one after the other.
+
+    Parameters
+    ----------
+    pieces : iterable of Piece
+        Files that hold it, in any order.
+    name : str
+        Variable in the files.
+    units : str
+        The wanted unit.
+    overlap : bool
+        Whether a later experiment replaces the end of the one before it: `pieces` are then in
+        the order of the experiments.
+    scale : float
+        What values in that unit are multiplied by.
+
+    Returns
+    -------
+    values : DataArray (time, ...)
+        Lazy, without coordinates.
+    months : Months
+        Their months.
+
+    Raises
+    ------
+    DataError
+        If months are missing between files or stand in two of them.
+    """
+    pieces = list(pieces) if overlap else sorted(pieces, key=lambda piece: piece.months.first)
+    parts: list[xr.DataArray] = []
+    months: Months | None = None
+    before = None
+    for piece in pieces:
+        own = piece.months
+        part = field(piece, name, units, scale=scale, months=own)
+        if "time" not in part.dims:
+            raise DataError(f"{piece.where(name)} has no dimension 'time'")
+        if before is not None:
+            if "lat" in part.dims and not piece.grid.is_like(before.grid):
+                raise DataError(f"{piece.where(name)} is on another grid than {before.path}")
+            _check_next(before, piece, months, name, overlap=overlap)
+            keep = own.first - months.first
+            if own.first < months.stop:
+                joined = xr.concat(parts, "time").isel(time=slice(0, keep))
+                parts, months = [joined], Months(months.first, keep, months.calendar)
+            if {*part.dims} != {*parts[0].dims} or part.sizes.get("depth") != parts[0].sizes.get(
+                "depth"
+            ):
+                raise DataError(f"{piece.where(name)} has other layers than {before.path}")
+            months = Months(months.first, months.count + own.count, months.calendar)
+        else:
+            months = own
+        parts.append(part)
+        before = piece
+    return xr.concat(parts, "time") if len(parts) > 1 else parts[0], months
+
+
+def _check_next(before: Piece, piece: Piece, months: Months, name: str, *, overlap: bool) -> None:
+    own = piece.months
+    if own.calendar != months.calendar:
+        raise DataError(
+            f"{piece.where(name)} has the calendar '{own.calendar}', but {before.path} has "
+            f"'{months.calendar}'"
+        )
+    if own.first > months.stop:
+        raise DataError(
+            f"{name} of member {piece.member} has no months between {months} ({before.path}) and "
+            f"{own} ({piece.path}); a file is missing"
+        )
+    if own.first < months.stop and not (overlap and months.first < own.first):
+        raise DataError(
+            f"{name} of member {piece.member} is there twice: {before.path} reaches to "
+            f"{str(months)[-7:]} and {piece.path} holds {own}; remove one of the two"
+        )
+
+
+def layer_edges(piece: Piece, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """
+    Read the vertical axis of a variable.
+
+    Parameters
+    ----------
+    piece : Piece
+        The file.
+    name : str
+        Variable in it.
+
+    Returns
+    -------
+    nodes : ndarray (depth,)
+        Depths, m, positive down.
+    edges : ndarray (depth + 1,) or None
+        Edges of the layers by the file's own bounds; None if it has none.
+
+    Raises
+    ------
+    DataError
+        If the axis has no depths, does not go downwards, or its bounds leave gaps.
+    """
+    where = piece.where(name)
+    known = {"time", *LATITUDE, *LONGITUDE}
+    variable = piece.raw.variables[name]
+    levels = [d for d in variable.dims if d not in known and variable.sizes[d] > 1]
+    if len(levels) != 1 or levels[0] not in piece.raw.variables:
+        raise DataError(f"{where} has no one vertical dimension with depths")
+    axis = piece.raw.variables[levels[0]]
+    factor = conversion(axis.attrs.get("units"), "m", f"{levels[0]} of {where}").factor
+    nodes = np.asarray(axis.values, dtype=float) * factor
+    if not (np.isfinite(nodes).all() and (np.diff(nodes) > 0).all() and nodes[0] >= 0):
+        raise DataError(f"{where}: the depths of {levels[0]} do not go downwards from the surface")
+    bounds = next(
+        (
+            piece.raw.variables[b]
+            for b in (axis.attrs.get("bounds"), f"{levels[0]}_bnds", f"{levels[0]}_bounds")
+            if isinstance(b, str) and b in piece.raw.variables
+        ),
+        None,
+    )
+    if bounds is None:
+        return nodes, None
+    pairs = np.asarray(bounds.values, dtype=float) * factor
+    if (
+        pairs.shape != (nodes.size, 2)
+        or not np.allclose(pairs[1:, 0], pairs[:-1, 1], rtol=1e-4, atol=1e-4)
+        or not ((pairs[:, 0] <= nodes) & (nodes <= pairs[:, 1])).all()
+    ):
+        raise DataError(f"{where}: the bounds of {levels[0]} leave gaps or do not hold its depths")
+    return nodes, np.concatenate([pairs[:1, 0], pairs[:, 1]])
+
+
+def check_layers(found: np.ndarray, nodes: np.ndarray, where: str) -> None:
+    """
+    Check that a variable's layers are the first of those of the soil temperature.
+
+    Parameters
+    ----------
+    found : ndarray (depth,)
+        Nodes of the variable, m.
+    nodes : ndarray (depth,)
+        Nodes of the soil temperature, m.
+    where : str
+        The variable, for the message.
+
+    Raises
+    ------
+    DataError
+        If they are others.
+    """
+    known = nodes[: found.size]
+    if found.shape != known.shape or not np.allclose(found, known, rtol=2e-3, atol=1e-4):
+        raise DataError(
+            f"{where} has layers at {_depths(found)} m, but soil temperature at {_depths(nodes)} m;"
+            " they have to begin with the same"
+        )
+
+
+def _depths(nodes: np.ndarray) -> str:
+    return ", ".join(f"{z:.3g}" for z in nodes)
+
+
+def own_attributes(pieces: Iterable[Piece]) -> dict[str, str]:
+    """
+    Give the attributes of the files that stay with the dataset.
+
+    Parameters
+    ----------
+    pieces : iterable of Piece
+        All files.
+
+    Returns
+    -------
+    dict of str to str
+        Title, source and institution of the first; ``mpcf_synthetic`` if any file has it.
+    """
+    raws = [piece.raw.attrs for piece in pieces]
+    kept = ("title", "source", "institution")
+    attrs = {name: str(raws[0][name]) for name in kept if name in raws[0]}
+    if any(str(raw.get("mpcf_synthetic")).lower() == "true" for raw in raws):
+        attrs["mpcf_synthetic"] = "true"
+    return attrs

@@ -1,0 +1,283 @@
+"""Where files are: folders, http listings, manifests, OPeNDAP; and how each is opened."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+from mpcf.data.readers.fields import Piece
+from mpcf.data.readers.netcdf_classic import check_whole
+from mpcf.errors import DataError, Unreachable
+
+LAYOUT = "a folder per member, in it CESM history files CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc"
+
+MAX_LINKS = 1_000_000
+"""A listing with more links leads in circles."""
+
+_SECONDS = (10, 60)
+_MANIFEST = ("member", "variable", "url")
+
+
+def is_remote(place: str) -> bool:
+    """
+    Tell whether a place is on the network.
+
+    Parameters
+    ----------
+    place : str
+        Path or address.
+
+    Returns
+    -------
+    bool
+        Whether it begins with ``http://`` or ``https://``.
+
+    Examples
+    --------
+    >>> is_remote("https://example.org/data"), is_remote("/data")
+    (True, False)
+    """
+    return place.startswith(("http://", "https://"))
+
+
+def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list[str]]:
+    """
+    List the files of each member.
+
+    Parameters
+    ----------
+    place : str
+        A folder with a folder per member, the address of an http listing of such a folder, or a
+        manifest: a CSV file with the columns member, variable, url.
+    is_wanted : callable
+        Tells from a file's name whether it may be needed; a manifest's files all are.
+
+    Returns
+    -------
+    dict of str to list of str
+        Member → its files, sorted.
+
+    Raises
+    ------
+    DataError
+        If the layout is not this one; the message says what is expected.
+    FileNotFoundError
+        If there is no such folder or file.
+    Unreachable
+        If an address gives no answer.
+    """
+    if urlsplit(place).path.lower().endswith(".csv"):
+        found = _read_manifest(place)
+    elif is_remote(place):
+        found = _listing(place.rstrip("/") + "/", is_wanted)
+    else:
+        found = _folder(Path(place).expanduser(), is_wanted)
+    if not found:
+        raise DataError(f"{place} holds no history files; expected is {LAYOUT}")
+    if empty := [name for name, files in found.items() if not files]:
+        raise DataError(
+            f"'{empty[0]}' in {place} holds no history files that the book can use; complete it, "
+            "or move it elsewhere if it is no member"
+        )
+    return {name: sorted(found[name]) for name in sorted(found, key=_natural)}
+
+
+def _natural(name: str) -> list:
+    parts = re.split(r"(\d+)", name)
+    return [(int(p), "") if p.isdigit() else (0, p) for p in parts]
+
+
+def _folder(root: Path, is_wanted: Callable[[str], bool]) -> dict[str, list[str]]:
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root}")
+    if loose := sorted(p.name for p in root.glob("*.nc")):
+        raise DataError(
+            f"{root} holds {loose[0]}{' and other files' if len(loose) > 1 else ''} outside a "
+            f"member's folder; expected is {LAYOUT} (for a single run, one such folder)"
+        )
+    return {
+        folder.name: [str(f) for f in folder.rglob("*.nc") if f.is_file() and is_wanted(str(f))]
+        for folder in root.iterdir()
+        if folder.is_dir() and not folder.name.startswith(".")
+    }
+
+
+class _Links(HTMLParser):
+    """Collects where the links of a page lead."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        """Keep the target of a link."""
+        self.found += [value for name, value in attrs if tag == "a" and name == "href" and value]
+
+
+def _listing(root: str, is_wanted: Callable[[str], bool]) -> dict[str, list[str]]:
+    """Follow an http listing downwards, never out of its root."""
+    files: dict[str, list[str]] = {}
+    todo, seen = [root], {root}
+    while todo:
+        folder = todo.pop()
+        for link in _Links(_get(folder).text).found:
+            url = urljoin(folder, link.split("#")[0].split("?")[0])
+            if not url.startswith(root) or url in seen or "/../" in unquote(url):
+                continue
+            seen.add(url)
+            if len(seen) > MAX_LINKS:
+                raise DataError(f"the listing {root} has more than {MAX_LINKS} links")
+            member, slash, _ = unquote(url[len(root) :]).partition("/")
+            if slash:
+                files.setdefault(member, [])
+            if url.endswith("/"):
+                todo.append(url)
+            elif url.endswith(".nc") and not slash:
+                raise DataError(f"{url} lies outside a member's folder; expected is {LAYOUT}")
+            elif is_wanted(unquote(url)):
+                files[member].append(url)
+    return files
+
+
+def _read_manifest(place: str) -> dict[str, list[str]]:
+    if is_remote(place):
+        text = _get(place).text
+    else:
+        path = Path(place).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no manifest {path}")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    rows = csv.DictReader(io.StringIO(text))
+    if not set(_MANIFEST) <= set(rows.fieldnames or ()):
+        raise DataError(f"{place} needs a first line with the columns {', '.join(_MANIFEST)}")
+    files: dict[str, list[str]] = {}
+    for row in rows:
+        member, _, url = ((row[name] or "").strip() for name in _MANIFEST)
+        if not member or not url:
+            raise DataError(f"{place}, line {rows.line_num}: member or url is empty")
+        if is_remote(url):
+            target = url
+        elif is_remote(place) or "://" in url or ".." in Path(url).parts:
+            raise DataError(f"{place}, line {rows.line_num}: '{url}' is not a place to read from")
+        else:
+            target = str(Path(place).expanduser().absolute().parent / url)
+        files.setdefault(member, []).append(target)
+    return files
+
+
+def _get(url: str, **kwargs):
+    import requests
+
+    try:
+        answer = requests.get(url, timeout=_SECONDS, **kwargs)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise Unreachable(f"{url} can't be reached ({type(error).__name__}: {error})") from error
+    return answer
+
+
+def open_piece(path: str, member: str, xarray_kwargs: Mapping | None = None) -> Piece:
+    """
+    Open a file through intake-xarray: lazy, without decoding times.
+
+    Parameters
+    ----------
+    path : str
+        Path or address: a netCDF file, here or on a server that serves parts of files, or an
+        OPeNDAP dataset.
+    member : str
+        Member that it belongs to.
+    xarray_kwargs : mapping, optional
+        For netCDF, by default ``{"engine": "netcdf4"}``.
+
+    Returns
+    -------
+    Piece
+        The open file.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or cut short.
+    Unreachable
+        If its address gives no answer.
+    """
+    import intake_xarray
+
+    if not is_remote(path):
+        check_whole(Path(path))
+        kwargs = {"engine": "netcdf4", **(xarray_kwargs or {})}
+        source = intake_xarray.NetCDFSource(path, xarray_kwargs=kwargs, path_as_pattern=False)
+    elif _is_opendap(path):
+        source = intake_xarray.OpenDapSource(path, engine="pydap")
+    else:
+        _check_serves_parts(path)
+        # NetCDFSource would hand the library an open file, which can't read netCDF-4 from one
+        source = intake_xarray.OpenDapSource(f"{path}#mode=bytes", engine="netcdf4")
+    raw_only = {"decode_times": False, "decode_coords": False}
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="PyDAP was unable to determine")
+            raw = source.reader.read(chunks=None, cache=False, **raw_only)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # the libraries below raise nearly everything
+        raise DataError(
+            f"{path} (member {member}) can't be opened: {error}; it may be damaged or cut short: "
+            "get it again"
+        ) from error
+    return Piece(path, member, raw)
+
+
+def _is_opendap(url: str) -> bool:
+    """Ask for the dataset's description, which only an OPeNDAP server gives."""
+    import requests
+
+    try:
+        answer = requests.get(f"{url}.dds", timeout=_SECONDS)
+    except requests.RequestException as error:
+        raise Unreachable(f"{url} can't be reached ({type(error).__name__})") from error
+    return answer.ok and answer.text.lstrip().startswith("Dataset")
+
+
+def _check_serves_parts(url: str) -> None:
+    answer = _get(url, headers={"Range": "bytes=0-3"}, stream=True)
+    answer.close()
+    if answer.status_code != 206:
+        raise Unreachable(
+            f"the server of {url} gives whole files only; download them (wget -r -np {url}) and "
+            "name the folder instead of the address"
+        )
+
+
+def open_members(
+    place: str, is_wanted: Callable[[str], bool], xarray_kwargs: Mapping | None = None
+) -> dict[str, list[Piece]]:
+    """
+    Open all files of all members.
+
+    Parameters
+    ----------
+    place : str
+        See `member_files`.
+    is_wanted : callable
+        See `member_files`.
+    xarray_kwargs : mapping, optional
+        See `open_piece`.
+
+    Returns
+    -------
+    dict of str to list of Piece
+        Member → its open files.
+    """
+    return {
+        member: [open_piece(path, member, xarray_kwargs) for path in paths]
+        for member, paths in member_files(place, is_wanted).items()
+    }

@@ -1,0 +1,137 @@
+"""Maps that do not change: cell area, land and ice; and whether all files are on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from mpcf.data.readers.fields import Piece, clean
+from mpcf.data.readers.grids import LATITUDE, LONGITUDE, Grid
+from mpcf.data.readers.units import conversion
+from mpcf.data.variables import AREA_TOLERANCE
+from mpcf.errors import DataError
+from mpcf.ground.geography import grid_cell_area
+
+
+def whole_map(piece: Piece, name: str, units: str, *, absent: str | None = None) -> xr.DataArray:
+    """
+    Read a map that does not change, of the whole grid, at once.
+
+    Parameters
+    ----------
+    piece : Piece
+        The file.
+    name : str
+        Variable in it; where it has times, the first is taken.
+    units : str
+        The wanted unit.
+    absent : str, optional
+        What a missing unit means.
+
+    Returns
+    -------
+    DataArray (lat, lon)
+        float64, NaN where there is a fill value.
+
+    Raises
+    ------
+    DataError
+        If its unit or dimensions are not understood.
+    """
+    where = piece.where(name)
+    variable = piece.raw.variables[name]
+    to = conversion(variable.attrs.get("units"), units, where, absent=absent)
+    grid = piece.grid
+    variable = variable.isel({d: 0 for d in variable.dims if d not in grid.dims})
+    if set(variable.dims) != set(grid.dims) or variable.dtype.kind not in "fiu":
+        raise DataError(f"{where} is no map of numbers on the grid of its file")
+    values = np.array(variable.transpose(*grid.dims).values, dtype="float64")
+    values = clean(values[np.ix_(grid.rows, grid.columns)], to, dtype="float64")
+    coords = {"lat": grid.lat, "lon": grid.lon}
+    return xr.DataArray(values, coords, ("lat", "lon"), attrs={"original": name})
+
+
+def cell_areas(found: xr.DataArray | None, grid: Grid, notes: list[str]) -> xr.DataArray:
+    """
+    Check the area of the cells against the sphere; rebuild it from the grid if it is wrong.
+
+    Parameters
+    ----------
+    found : DataArray (lat, lon) or None
+        What the source says, m2.
+    grid : Grid
+        Its grid.
+    notes : list of str
+        Gets a line if the area is rebuilt.
+
+    Returns
+    -------
+    DataArray (lat, lon)
+        m2, in every cell.
+    """
+    lat, lon = (xr.DataArray(v, dims=d) for d, v in (("lat", grid.lat), ("lon", grid.lon)))
+    sphere = grid_cell_area(lat, lon)
+    if found is None:
+        notes.append("the source has no cell area: it was computed from the grid")
+        return sphere
+    known = found.notnull()
+    share = float(found.sum()) / max(float(sphere.where(known).sum()), 1.0)
+    if abs(share - 1) > AREA_TOLERANCE:
+        notes.append(
+            f"the source's cell area adds up to {100 * share:.1f} % of its grid's area on the "
+            "sphere: it was not used but computed anew from the grid"
+        )
+        return sphere
+    return xr.where(known, found, sphere).assign_attrs(found.attrs)
+
+
+def check_grids(files: Mapping[str, Sequence[Piece]], grid: Grid) -> None:
+    """
+    Check that all variables with a map are on one grid.
+
+    Parameters
+    ----------
+    files : mapping of str to sequence of Piece
+        Variable → the files that hold it.
+    grid : Grid
+        Grid of the soil temperature.
+
+    Raises
+    ------
+    DataError
+        If a variable is on another grid.
+    """
+    for name, pieces in files.items():
+        for piece in pieces:
+            dims = set(piece.raw.variables[name].dims)
+            if dims & {*LATITUDE, *LONGITUDE} and not piece.grid.is_like(grid):
+                raise DataError(
+                    f"{piece.where(name)} is on another grid than soil temperature; bring all to "
+                    "one grid first"
+                )
+
+
+def check_land(land: xr.DataArray, where: str) -> None:
+    """
+    Check that a land fraction is in %.
+
+    Parameters
+    ----------
+    land : DataArray (lat, lon)
+        %.
+    where : str
+        The variable, for the message.
+
+    Raises
+    ------
+    DataError
+        If it does not reach from 0 to at most 100, or hardly above 1.
+    """
+    low, high = float(land.min()), float(land.max())
+    if not (low >= 0 and 1.0 < high <= 100.01):
+        raise DataError(
+            f"{where} runs from {low:.4g} to {high:.4g} % as its units say; look at its units: "
+            "land reaches up to 100 %"
+        )

@@ -1,0 +1,120 @@
+"""The grid of a file, brought into standard order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from mpcf.errors import DataError
+
+SOUTH = 45.0
+"""°N; the book is about the land north of it, and only its rows are read."""
+
+SAME_PLACE = 1e-3
+"""Degrees by which grids may differ and still be the same: files hold float32 and float64."""
+
+LATITUDE = ("lat", "latitude")
+LONGITUDE = ("lon", "longitude")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """
+    Rows and columns of a file's grid in standard order, whole.
+
+    Attributes
+    ----------
+    lat, lon : ndarray
+        Degrees; ascending, longitude from −180 to 180.
+    rows, columns : ndarray of int
+        Where each stands in the file.
+    dims : (str, str)
+        The file's names of latitude and longitude.
+    """
+
+    lat: np.ndarray
+    lon: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    dims: tuple[str, str]
+
+    @property
+    def north(self) -> slice:
+        """Rows that the book reads."""
+        return slice(int(np.searchsorted(self.lat, SOUTH)), None)
+
+    def is_like(self, other: Grid) -> bool:
+        """
+        Tell whether both have the same cells.
+
+        Parameters
+        ----------
+        other : Grid
+            Another file's grid.
+
+        Returns
+        -------
+        bool
+            Whether all centres agree.
+        """
+        return all(
+            a.shape == b.shape and np.allclose(a, b, rtol=0, atol=SAME_PLACE)
+            for a, b in ((self.lat, other.lat), (self.lon, other.lon))
+        )
+
+
+def read_grid(raw: xr.Dataset, where: str) -> Grid:
+    """
+    Read a file's grid and bring it into standard order.
+
+    Parameters
+    ----------
+    raw : Dataset
+        The file.
+    where : str
+        Its name, for messages.
+
+    Returns
+    -------
+    Grid
+        Latitude and longitude ascending, longitude from −180 to 180.
+
+    Raises
+    ------
+    DataError
+        If latitude or longitude is no vector of different degrees.
+
+    Examples
+    --------
+    >>> grid = read_grid(xr.Dataset(coords={"lat": [80.0, 50.0], "lon": [0.0, 90.0, 270.0]}), "a")
+    >>> grid.lat, grid.lon
+    (array([50., 80.]), array([-90.,   0.,  90.]))
+    """
+    names, found = [], []
+    for known in (LATITUDE, LONGITUDE):
+        name = next((n for n in known if n in raw.variables), known[0])
+        if name not in raw.variables or raw[name].dims != (name,):
+            raise DataError(
+                f"{where} has no grid of rows and columns: '{name}' is not a dimension with values;"
+                " bring the files to a regular latitude-longitude grid first"
+            )
+        values = raw[name].values
+        unit = raw[name].attrs.get("units", "degrees")
+        if values.dtype.kind not in "fiu" or values.size < 2:
+            raise DataError(f"{where}: '{name}' needs two numbers or more")
+        values = values.astype(float)
+        limit = 90.001 if known is LATITUDE else 540.0
+        if not (np.abs(values) <= limit).all() or not str(unit).lower().startswith("deg"):
+            raise DataError(f"{where}: '{name}' is not in degrees (units '{unit}'); repair it")
+        names.append(name)
+        found.append(values)
+    lat, lon = found
+    # rounded, since float32 brings 180 to either side of the seam
+    lon = (np.round(lon, 4) + 180.0) % 360.0 - 180.0
+    rows, columns = np.argsort(lat, kind="stable"), np.argsort(lon, kind="stable")
+    for name, ordered in ((names[0], lat[rows]), (names[1], lon[columns])):
+        if (np.diff(ordered) < SAME_PLACE).any():
+            raise DataError(f"{where}: '{name}' has the same value twice; remove one of the two")
+    return Grid(lat[rows], lon[columns], rows, columns, (names[0], names[1]))

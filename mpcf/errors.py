@@ -1,0 +1,236 @@
+"""Errors that a user can mend; the command line turns these, and no others, into one line.
+
+Each derives from `BookError` and from the built-in error that it is a kind of. Whatever else is
+raised is a bug of the book and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+MAX_NAMES = 20
+"""So many valid names are listed in a message."""
+
+
+class BookError(Exception):
+    """What is wrong, where, and what to do about it."""
+
+    def __str__(self) -> str:
+        """Return the message alone, also where the built-in kind would quote it."""
+        return str(self.args[0]) if self.args else ""
+
+
+# ---------------------------------------------------------------------------- what was asked for
+
+
+class InvalidChoice(BookError, ValueError):
+    """A setting, name or option has a value that is not allowed."""
+
+
+class UnknownName(BookError, LookupError):
+    """
+    Unknown name; the message suggests the closest valid ones.
+
+    Parameters
+    ----------
+    kind : str
+        What is named: "chapter", "parameter".
+    name : str
+        The name that was given.
+    valid : iterable of str
+        The names that there are.
+    """
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} '{name}'; {suggestion(name, valid)}")
+
+
+class MissingFile(BookError, FileNotFoundError):
+    """A file or folder of the book is not there; the message says what makes it or where to be."""
+
+
+# ------------------------------------------------------------------------------ catalogue and data
+
+
+class CatalogError(BookError, ValueError):
+    """``catalog.yml`` holds something that is wrong or not allowed."""
+
+
+class UnknownSource(BookError, LookupError):
+    """No entry of the catalogue has this name."""
+
+
+class SourceUnavailable(BookError, OSError):
+    """A source is in the catalogue, but its data can't be opened here."""
+
+
+class RecordUnavailable(SourceUnavailable):
+    """A real record is neither on this machine nor within reach of its network."""
+
+
+class RecordChanged(BookError, ValueError):
+    """A record's file is not the one that the catalogue describes."""
+
+
+class DataError(BookError, ValueError):
+    """A dataset is not what the book needs."""
+
+
+class Unreachable(BookError, OSError):
+    """A place on the network gave no answer, or not the one that was needed."""
+
+
+class YearlyStopped(BookError, RuntimeError):
+    """The yearly dataset could not be finished; what is done is kept for the next run."""
+
+
+# ------------------------------------------------------------------------------------ the pipeline
+
+
+class BuildLocked(BookError, RuntimeError):
+    """Another build is at work in the same folder."""
+
+
+class ChapterFailed(BookError, RuntimeError):
+    """
+    A chapter stopped with an error; nothing below it was run.
+
+    Parameters
+    ----------
+    chapter : str
+        Name of the chapter.
+    cell : int
+        Number of the cell in the source notebook, counted from 1 over cells of every kind.
+    error : str
+        Kind and message of the error.
+    log : Path, optional
+        File that holds the whole traceback.
+    """
+
+    def __init__(self, chapter: str, cell: int, error: str, log: Path | None = None) -> None:
+        self.chapter, self.cell, self.error, self.log = chapter, cell, error, log
+        where = f" (traceback: {log})" if log else ""
+        super().__init__(f"chapter {chapter} failed in cell {cell}: {error}{where}")
+
+
+class SiteError(BookError, RuntimeError):
+    """The site can't be made, or a page of it is wrong; the message says which and why."""
+
+
+# ---------------------------------------------------------------------------- the operating system
+
+
+class SystemFault(BookError, OSError):
+    """The operating system refused to read or write; the message names the path and a remedy."""
+
+
+_NO_SPACE = "free some space, or build on another disk with MPCF_BUILD=<folder>; then run it again"
+_NO_PERMISSION = "make it readable and writable for you, or build elsewhere: MPCF_BUILD=<folder>"
+_IN_THE_WAY = "move away what stands there, or build elsewhere with MPCF_BUILD=<folder>"
+_REMEDIES = {
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.EFBIG: _NO_SPACE,
+    errno.EACCES: _NO_PERMISSION,
+    errno.EPERM: _NO_PERMISSION,
+    errno.EROFS: _NO_PERMISSION,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EISDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENOTEMPTY: _IN_THE_WAY,
+    errno.ENAMETOOLONG: "choose a shorter path: MPCF_BUILD=<folder>",
+    errno.EMFILE: "allow more open files (ulimit -n) and run it again",
+    errno.ENFILE: "close other programs' files and run it again",
+    errno.EIO: "look at the disk or the network drive, then run it again",
+    errno.ESTALE: "look at the network drive, then run it again",
+}
+
+
+def system_fault(error: OSError, path: Path | str | None = None) -> SystemFault | None:
+    """
+    Return an error of the operating system as one that the command line can show.
+
+    Parameters
+    ----------
+    error : OSError
+        What was raised.
+    path : Path or str, optional
+        What was read or written, in case the error does not name it.
+
+    Returns
+    -------
+    SystemFault or None
+        None if a user can't mend it: then it is a bug of the book.
+
+    Examples
+    --------
+    >>> print(system_fault(OSError(errno.ENOTDIR, "Not a directory"), "data"))
+    data: Not a directory; move away what stands there, or build elsewhere with MPCF_BUILD=<folder>
+    """
+    where = error.filename or path
+    if isinstance(error, BookError) or error.errno not in _REMEDIES or where is None:
+        return None
+    return SystemFault(f"{where}: {os.strerror(error.errno)}; {_REMEDIES[error.errno]}")
+
+
+@contextlib.contextmanager
+def faults_at(path: Path) -> Iterator[None]:
+    """
+    Name a path in the operating system's errors, which do not name it where a disk is full.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder that is written inside the block.
+
+    Yields
+    ------
+    None
+        For the block.
+
+    Raises
+    ------
+    SystemFault
+        If the disk is full, a permission is missing or something is in the way.
+    """
+    try:
+        yield
+    except OSError as error:
+        if fault := system_fault(error, path):
+            raise fault from error
+        raise
+
+
+def suggestion(name: object, valid: Iterable[str]) -> str:
+    """
+    Return the end of an error message: the valid names closest to a name, or all if none is close.
+
+    Parameters
+    ----------
+    name : object
+        The name that was given.
+    valid : iterable of str
+        The names that there are.
+
+    Returns
+    -------
+    str
+        Such as ``"did you mean uptake?"``.
+
+    Examples
+    --------
+    >>> suggestion("uptke", ["uptake", "depth"])
+    'did you mean uptake?'
+    >>> suggestion("x", ["uptake", "depth"])
+    'valid names: uptake, depth'
+    """
+    valid = list(valid)
+    if near := difflib.get_close_matches(str(name), valid, n=3, cutoff=0.5):
+        return f"did you mean {' or '.join(near)}?"
+    more = f" and {len(valid) - MAX_NAMES} more" if len(valid) > MAX_NAMES else ""
+    return f"valid names: {', '.join(valid[:MAX_NAMES])}{more}"

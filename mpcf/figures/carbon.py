@@ -1,0 +1,282 @@
+"""Figures of what uptake goes with: coefficients, contributions, and the truth beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mpcf.figures.style import COLOURS, grouped_bars, heat_table, legend_below
+from mpcf.method.moisture import MEANINGS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+
+def coefficients(
+    found: Mapping[str, tuple[xr.DataArray, xr.DataArray]], *, ylabel: str, title: str
+) -> Figure:
+    """Draw coefficients with their intervals, one mark for each estimator.
+
+    Parameters
+    ----------
+    found : mapping of str to (DataArray (predictor), DataArray (predictor))
+        Estimator → coefficients, and half the widths of their intervals; NaN draws no interval.
+    ylabel : str
+        Unit of the coefficients.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+        One panel, a group of marks for each predictor.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7.5, 3.6))
+    for i, ((estimator, (b, half)), mark) in enumerate(zip(found.items(), "os^", strict=False)):
+        shift = 0.22 * (i - (len(found) - 1) / 2)
+        names = b["predictor"].values
+        for j, name in enumerate(names):
+            look = {"fmt": mark, "color": COLOURS[name], "ms": 7, "capsize": 3}
+            error = half.sel(predictor=name)
+            ax.errorbar(j + shift, b.sel(predictor=name), yerr=error, **look)
+        ax.plot([], [], mark, color="black", label=estimator)
+    ax.axhline(0, color="black", lw=0.8)
+    ax.set_xticks(range(len(names)), names)
+    ax.set(ylabel=ylabel, title=title)
+    ax.legend(title="estimator")
+    return fig
+
+
+def coefficients_by_flux(intervals: xr.Dataset) -> Figure:
+    """Draw coefficients of several fluxes with two intervals each.
+
+    Parameters
+    ----------
+    intervals : Dataset (errors, flux, predictor)
+        ``low`` and ``high`` bounds, PgC yr-1 per standard deviation, for two kinds of errors.
+
+    Returns
+    -------
+    Figure
+        A panel for each predictor; the first kind of errors open, the second filled.
+    """
+    import matplotlib.pyplot as plt
+
+    names, fluxes = intervals["predictor"].values, intervals["flux"].values
+    fig, axes = plt.subplots(1, len(names), figsize=(9, 3.6), sharex=True, sharey=True)
+    for ax, name in zip(axes, names, strict=True):
+        colour = COLOURS[name]
+        kinds = zip(intervals["errors"].values, (-0.15, 0.15), ("white", colour), strict=True)
+        for label, shift, fill in kinds:
+            low, high = (intervals[v].sel(errors=label, predictor=name) for v in ("low", "high"))
+            at, middle = np.arange(len(fluxes)) + shift, (low + high) / 2
+            look = {"fmt": "o", "color": colour, "mfc": fill, "label": label}
+            ax.errorbar(middle, at, xerr=high - middle, **look)
+        ax.axvline(0, color="0.6", lw=1)
+        ax.set(title=name, xlabel="PgC yr⁻¹ per s.d.", yticks=range(len(fluxes)))
+        ax.set_yticklabels(fluxes)
+    axes[0].invert_yaxis()
+    axes[-1].legend(loc="lower right")
+    return fig
+
+
+def shares(found: xr.Dataset, *, names: Mapping[str, str], title: str) -> Figure:
+    """Draw shares of R² in groups of bars, a group for each estimator.
+
+    Parameters
+    ----------
+    found : Dataset (estimator, predictor)
+        ``estimate``, ``low`` and ``high``; NaN bounds draw no interval.
+    names : mapping of str to str
+        Predictors to draw, each with its name in the legend; its key names its colour.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7.5, 3.8))
+    grouped_bars(ax, found, groups="estimator", bars="predictor", names=names)
+    ax.set(xlabel="estimator", ylabel="share of R²", title=title)
+    legend_below(fig, ax)
+    return fig
+
+
+def false_alarms(alarms: pd.DataFrame, ours: Container[str]) -> Figure:
+    """Draw how often tests alarm falsely, by common signal and autocorrelation.
+
+    Parameters
+    ----------
+    alarms : DataFrame
+        Tests by columns (common signal, autocorrelation), %.
+    ours : container of str
+        Tests that get a mark.
+
+    Returns
+    -------
+    Figure
+        A table of colours for each common signal.
+    """
+    import matplotlib.pyplot as plt
+
+    signals = alarms.columns.unique(0)
+    rows = {test: f"▸ {test}" for test in alarms.index if test in ours}
+    fig, axes = plt.subplots(1, len(signals), figsize=(10.5, 4.6), sharey=True)
+    for ax, signal in zip(axes, signals, strict=True):
+        part = alarms[signal].rename(index=rows, columns="{:g}".format)
+        heat_table(ax, part, part.map("{:.0f}".format), cmap="Oranges", vmin=5, vmax=60)
+        ax.set(xlabel="autocorrelation", title=f"common signal {signal:g}")
+    return fig
+
+
+def over_time(parts: xr.DataArray, *, total: str) -> Figure:
+    """Draw contributions to the change of uptake by year, and their sum.
+
+    Parameters
+    ----------
+    parts : DataArray (predictor, year)
+        PgC yr-1.
+    total : str
+        Name of the sum.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(8, 3.8))
+    for name in parts["predictor"].values:
+        one = parts.sel(predictor=name)
+        ax.plot(parts["year"], one, color=COLOURS[name], label=name, lw=1.6)
+    whole = parts.sum("predictor")
+    ax.plot(parts["year"], whole, color=COLOURS["total"], lw=2.2, label=total)
+    ax.axhline(0, color="black", lw=0.8)
+    ax.margins(x=0)
+    ax.set(xlabel="year", ylabel="PgC yr⁻¹")
+    ax.set_title("What the raw trend ascribes the change of uptake to")
+    legend_below(fig, ax)
+    return fig
+
+
+def by_phase(
+    carbon: xr.Dataset,
+    phases: Mapping[str, tuple[int, int]],
+    *,
+    bars: str,
+    names: Mapping[str, str],
+    total: str = "",
+) -> Figure:
+    """Draw carbon in groups of bars with 95 % intervals, a group for each estimator.
+
+    Parameters
+    ----------
+    carbon : Dataset (phase, estimator, bars)
+        ``estimate``, ``low`` and ``high``, PgC over the phase; NaN bounds draw no interval.
+    phases : mapping
+        Inclusive first and last year of each phase.
+    bars : str
+        Dimension within a group.
+    names : mapping of str to str
+        Bars to draw, each with its name in the legend; its key names its colour.
+    total : str
+        Name of the black line at what ``"total"`` holds; none for no line.
+
+    Returns
+    -------
+    Figure
+        A panel for each phase.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(1, len(phases), figsize=(10.5, 4.4), squeeze=False)
+    for ax, (phase, (first, last)) in zip(axes[0], phases.items(), strict=True):
+        here = carbon.sel(phase=phase)
+        grouped_bars(ax, here, groups="estimator", bars=bars, names=names)
+        if total:
+            at = np.arange(here.sizes["estimator"])
+            whole = here["estimate"].sel({bars: "total"})
+            look = {"color": COLOURS["total"], "lw": 2.5, "label": total}
+            ax.hlines(whole, at - 0.42, at + 0.42, **look)
+        ax.set_title(f"{phase.capitalize()}, {first}–{last}")
+    axes[0, 0].set_ylabel("PgC over the phase")
+    legend_below(fig, axes[0, 0])
+    return fig
+
+
+def beside_truth(judged: pd.DataFrame) -> Figure:
+    """Draw regressions and their null tests beside the truth.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        By choice: ``stretch`` of years; ``estimate``, ``null`` and ``truth``, PgC.
+
+    Returns
+    -------
+    Figure
+        A panel for each stretch, a row for each choice, the first on top.
+    """
+    import matplotlib.pyplot as plt
+
+    truth = {"color": "black", "lw": 3}
+    found = {"marker": "o", "ls": "", "color": COLOURS["moisture"], "ms": 8}
+    null = {"marker": "o", "ls": "", "mfc": "white", "mec": COLOURS["residual"], "ms": 7}
+    stretches = judged["stretch"].unique()
+    fig, axes = plt.subplots(1, len(stretches), figsize=(8.5, 4.4), sharey=True, squeeze=False)
+    for ax, stretch in zip(axes[0], stretches, strict=True):
+        here = judged[judged["stretch"] == stretch].iloc[::-1]
+        row = np.arange(len(here))
+        ax.vlines(here["truth"], row - 0.4, row + 0.4, label="truth", **truth)
+        ax.hlines(row, here["null"], here["estimate"], color="0.75", lw=1, zorder=0)
+        ax.plot(here["estimate"], row, label="regression", **found)
+        ax.plot(here["null"], row, label="null test", **null)
+        ax.axvline(0, color="black", lw=0.6)
+        ax.set(xlabel="PgC", title=stretch.capitalize())
+        ax.set_yticks(row, here.index)
+    legend_below(fig, axes[0, 0])
+    return fig
+
+
+def right_signs(score: pd.DataFrame, estimators: list[str]) -> Figure:
+    """Draw how often candidates have the right sign, with their median error in brackets.
+
+    Parameters
+    ----------
+    score : DataFrame
+        By moisture, candidate and estimator: ``right sign``, %, and ``error``, in units of the
+        truth.
+    estimators : list of str
+        Columns, from left to right.
+
+    Returns
+    -------
+    Figure
+        A table of colours for each meaning of moisture.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(1, len(MEANINGS), figsize=(9, 4.6), sharey=True)
+    for ax, (meaning, (_, words)) in zip(axes, MEANINGS.items(), strict=True):
+        signs, errors = (
+            score.loc[meaning, column].unstack("estimator")[estimators]
+            for column in ("right sign", "error")
+        )
+        texts = signs.map("{:.0f}\n".format) + errors.map("({:.1f})".format)
+        signs = signs.rename(columns=lambda name: name.replace(" ", "\n"))
+        image = heat_table(ax, signs, texts, cmap="PuOr_r", vmin=0, vmax=100)
+        ax.set_title(words.capitalize(), fontsize=10)
+        ax.tick_params(axis="x", labelsize=8)
+    fig.colorbar(image, ax=axes, label="% of the sets with the right sign", shrink=0.8)
+    return fig

@@ -1,0 +1,190 @@
+"""Figures that a reader can explore in the page, without a kernel and without a network."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+SCRIPT = "../_static/plotly/plotly-basic.min.js"
+"""Plotly, shipped with the book; the address as seen from a chapter's page."""
+
+FONT = "DejaVu Sans, Segoe UI, Helvetica, sans-serif"
+
+
+def menu_figure(
+    options: Mapping[str, Sequence[Mapping]],
+    *,
+    name: str,
+    question: str,
+    x_title: str,
+    y_title: str,
+    caption: str,
+    alt: str,
+) -> dict[str, object]:
+    """Make a figure with a menu, as outputs for a page and for JupyterLab.
+
+    Parameters
+    ----------
+    options : mapping of str to sequence of mapping
+        Plotly traces to show for each choice of the menu; every choice has as many, in the same
+        order.
+    name : str
+        Identifier on the page.
+    question : str
+        What stands before the menu.
+    x_title, y_title : str
+        Titles of the axes, with units.
+    caption, alt : str
+        Text below the figure, and text for those who can't see it.
+
+    Returns
+    -------
+    dict
+        Output by MIME type: HTML with a native menu for the page, and Plotly's own for JupyterLab.
+
+    Raises
+    ------
+    ValueError
+        If the choices differ in their number of traces.
+    """
+    counts = {len(traces) for traces in options.values()}
+    if len(counts) != 1:
+        raise ValueError(f"every choice needs as many traces; they have {sorted(counts)}")
+    size = counts.pop()
+    layout = {
+        "xaxis": {"title": {"text": x_title}, "automargin": True},
+        "yaxis": {"title": {"text": y_title}, "automargin": True, "zerolinecolor": "#444"},
+        "font": {"family": FONT, "size": 13},
+        "paper_bgcolor": "#ffffff",
+        "plot_bgcolor": "#ffffff",
+        "margin": {"l": 60, "r": 16, "t": 10, "b": 10},
+        "legend": {"orientation": "h", "y": -0.25},
+        "height": 420,
+        "hovermode": "x unified",
+        "barmode": "group",
+    }
+    choices = list(options)
+    traces = [
+        dict(trace) | {"visible": choice == choices[0]}
+        for choice in choices
+        for trace in options[choice]
+    ]
+    buttons = [
+        {
+            "label": choice,
+            "method": "restyle",
+            "args": ["visible", [i // size == c for i in range(len(traces))]],
+        }
+        for c, choice in enumerate(choices)
+    ]
+    in_lab = layout | {"updatemenus": [{"buttons": buttons, "x": 1, "y": 1.15, "xanchor": "right"}]}
+    return {
+        "application/vnd.plotly.v1+json": {"data": traces, "layout": in_lab},
+        "text/html": _page_html(choices, traces, size, layout, name, question, caption, alt),
+    }
+
+
+def _page_html(
+    choices: list[str],
+    traces: list[dict],
+    size: int,
+    layout: dict,
+    name: str,
+    question: str,
+    caption: str,
+    alt: str,
+) -> str:
+    items = "".join(f"<option value={i}>{html.escape(c)}</option>" for i, c in enumerate(choices))
+    # "</" would end the script
+    data, frame = (json.dumps(part).replace("</", "<\\/") for part in (traces, layout))
+    return f"""<figure class="mpcf-figure mpcf-explore" id="{html.escape(name)}">
+<label>{html.escape(question)} <select>{items}</select></label>
+<div role="img" aria-label="{html.escape(alt)}"></div>
+<figcaption>{html.escape(caption)}</figcaption>
+<script src="{SCRIPT}"></script>
+<script>
+(() => {{
+  const figure = document.getElementById({json.dumps(name)});
+  const plot = figure.querySelector("div"), menu = figure.querySelector("select");
+  const traces = {data};
+  Plotly.newPlot(plot, traces, {frame}, {{responsive: true, displayModeBar: false}});
+  menu.addEventListener("change", () => Plotly.restyle(
+    plot, "visible", traces.map((_, i) => Math.floor(i / {size}) === Number(menu.value))));
+}})();
+</script></figure>"""
+
+
+def line_trace(values: xr.DataArray, *, name: str, colour: str) -> dict[str, object]:
+    """Make a line over the years, for `menu_figure`.
+
+    Parameters
+    ----------
+    values : DataArray (year)
+        Any unit.
+    name : str
+        Name in the legend.
+    colour : str
+        Of the line.
+
+    Returns
+    -------
+    dict
+        A trace of Plotly.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> water = xr.DataArray([1.234, 2.0], {"year": [2015, 2016]}, "year")
+    >>> line_trace(water, name="liquid", colour="#0072B2")["y"]
+    [1.23, 2.0]
+    """
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "line": {"color": colour},
+        "x": values["year"].values.tolist(),
+        "y": values.values.round(2).tolist(),
+    }
+
+
+def bar_trace(found: xr.Dataset, *, name: str, colour: str) -> dict[str, object]:
+    """Make bars by phase with their intervals, for `menu_figure`.
+
+    Parameters
+    ----------
+    found : Dataset (phase)
+        ``estimate`` and ``high``, any unit; an unknown bound draws no interval.
+    name : str
+        Name in the legend.
+    colour : str
+        Of the bars.
+
+    Returns
+    -------
+    dict
+        A trace of Plotly.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> found = xr.Dataset({"estimate": ("phase", [1.0]), "high": ("phase", [1.5])})
+    >>> bar_trace(found.assign_coords(phase=["warming"]), name="moisture", colour="b")["error_y"]
+    {'array': [0.5], 'thickness': 1}
+    """
+    half = (found["high"] - found["estimate"]).values.round(3).tolist()
+    return {
+        "type": "bar",
+        "name": name,
+        "x": found["phase"].values.tolist(),
+        "marker": {"color": colour},
+        "y": found["estimate"].values.round(3).tolist(),
+        "error_y": {"array": [e if math.isfinite(e) else None for e in half], "thickness": 1},
+    }

@@ -1,0 +1,390 @@
+"""Figures of the ground: its temperature, its water, and how it thaws and freezes again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mpcf.figures.style import COLOURS, legend_below
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def soil_section(temperature: xr.DataArray, *, limit: float, title: str, xlabel: str) -> Figure:
+    """Draw soil temperature by time and depth, with the line of 0 °C.
+
+    Parameters
+    ----------
+    temperature : DataArray (depth, time or month)
+        °C, with depth in m.
+    limit : float
+        The colours reach from its negative to it, °C.
+    title : str
+        Title of the figure.
+    xlabel : str
+        Name of the time axis.
+
+    Returns
+    -------
+    Figure
+        One panel, depth downwards to 3 m at most.
+    """
+    import matplotlib.pyplot as plt
+
+    (time,) = (d for d in temperature.dims if d != "depth")
+    section = temperature[time], temperature["depth"], temperature.transpose("depth", time)
+    levels = np.arange(-limit, limit + 1, 2.5)
+    fig, ax = plt.subplots(figsize=(8.5, 3.7))
+    filled = ax.contourf(*section, levels, cmap="RdBu_r", extend="both")
+    line = ax.contour(*section, [0], colors="black", linewidths=0.8)
+    fig.colorbar(filled, label="°C").add_lines(line)
+    ax.set(xlabel=xlabel, ylabel="depth (m)", title=title)
+    ax.set_ylim(min(float(temperature["depth"].max()), 3.0), 0)
+    if time == "month":
+        ax.set_xticks(temperature["month"])
+    return fig
+
+
+def trumpet(edges: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure:
+    """Draw the coldest and the warmest month at each depth, for two periods.
+
+    Parameters
+    ----------
+    edges : mapping of str to (DataArray (depth), DataArray (depth))
+        Name of the period → temperature of the coldest and of the warmest month, °C.
+
+    Returns
+    -------
+    Figure
+        One panel, depth downwards; the first period solid, the second dashed.
+    """
+    import matplotlib.pyplot as plt
+
+    looks = (COLOURS["permafrost"], "-", "solid"), (COLOURS["temperature"], "--", "dashed")
+    fig, ax = plt.subplots(figsize=(5.2, 4.6))
+    for (name, pair), (colour, line, word) in zip(edges.items(), looks, strict=True):
+        depth = pair[0]["depth"]
+        for edge in pair:
+            ax.plot(edge, depth, color=colour, ls=line)
+        shade = {"color": colour, "alpha": 0.15, "lw": 0}
+        ax.fill_betweenx(depth, *pair, label=f"{name} ({word})", **shade)
+    ax.axvline(0, color="black", lw=0.8)
+    ax.set(ylim=(3, 0), xlabel="soil temperature (°C)", ylabel="depth (m)")
+    ax.set_title("Coldest and warmest month")
+    legend_below(fig, ax)
+    return fig
+
+
+def depth_bands(water: pd.DataFrame) -> Figure:
+    """Draw the change of liquid water and ice in bands of depth, and their sum.
+
+    Parameters
+    ----------
+    water : DataFrame
+        ``liquid``, ``ice`` and ``total`` by band, the uppermost first, kg m-2.
+
+    Returns
+    -------
+    Figure
+        One panel, depth downwards.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7, 3))
+    colours = [COLOURS["moisture"], COLOURS["precipitation"]]
+    water[["liquid", "ice"]].plot.barh(ax=ax, color=colours, width=0.7)
+    ax.plot(water["total"], range(len(water)), "D", color="black", label="total")
+    ax.axvline(0, color="black", lw=0.8)
+    ax.invert_yaxis()
+    ax.set(xlabel="change by the end of warming (kg m⁻²)", ylabel="depth")
+    ax.set_title("Change of soil water by depth")
+    ax.legend()
+    return fig
+
+
+def returns(by_member: Sequence[xr.DataArray], together: xr.DataArray, horizon: float) -> Figure:
+    """Draw the share of cells whose permafrost has come back, by member and for all.
+
+    Parameters
+    ----------
+    by_member : sequence of DataArray (since)
+        From `mpcf.method.refreeze.share_refrozen`, for each member.
+    together : DataArray (since)
+        The same for all members.
+    horizon : float
+        Years.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    import matplotlib.pyplot as plt
+
+    look = {"color": COLOURS["moisture"]}
+    fig, ax = plt.subplots(figsize=(7, 3.6))
+    for share in by_member:
+        share_curve(ax, share, horizon, lw=0.6, alpha=0.5, **look)
+    share_curve(ax, together, horizon, lw=2.4, label="all members together", **look)
+    ax.set(xlim=(0, horizon), ylim=(0, 100), title="Permafrost that has come back")
+    ax.set(xlabel="years since emissions reached zero", ylabel="% of the lost cells")
+    if together.size:
+        ax.legend(loc="upper left")
+    return fig
+
+
+def thaw_by_year(daily: xr.DataArray, monthly: xr.DataArray) -> Figure:
+    """Draw the deepest thaw of each year, from daily temperature and from monthly means.
+
+    Parameters
+    ----------
+    daily, monthly : DataArray (year)
+        m.
+
+    Returns
+    -------
+    Figure
+        One panel, depth downwards.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(9, 3.6))
+    ax.plot(daily["year"], daily, "o-", color=COLOURS["permafrost"], label="daily")
+    ax.plot(monthly["year"], monthly, "s--", color=COLOURS["co2"], label="monthly means")
+    for year, depth in daily.to_series().items():
+        place = {"xytext": (0, -16), "textcoords": "offset points", "ha": "center"}
+        ax.annotate(f"{depth:.2f}", (year, depth), **place)
+    ax.set(xlabel="year", ylabel="deepest thaw (m)", ylim=(1.0, 0.6))
+    ax.set_title("Monthly means make thaw shallower")
+    ax.legend(loc="lower left")
+    return fig
+
+
+def autumns(temperature: xr.DataArray, curtain: xr.DataArray) -> Figure:
+    """Draw soil temperature in the autumns of the longest and the shortest zero curtain.
+
+    Parameters
+    ----------
+    temperature : DataArray (time)
+        Daily, °C, with its ``depth`` in m.
+    curtain : DataArray (year)
+        Length of the zero curtain, days.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(9, 3.4))
+    extremes = {"moisture": int(curtain.idxmax()), "temperature": int(curtain.idxmin())}
+    for colour, year in extremes.items():
+        autumn = temperature.sel(time=slice(f"{year}-08-15", f"{year}-12-31"))
+        label = f"{year}: {curtain.sel(year=year):.0f} days"
+        ax.plot(autumn["time"].dt.dayofyear, autumn, color=COLOURS[colour], label=label)
+    ax.axhspan(-0.5, 0.5, color="0.9")
+    ax.set(ylim=(-6, 4), ylabel=f"°C at {float(temperature['depth']):g} m")
+    ax.set_title("The longest and the shortest zero curtain")
+    ax.set_xticks([244, 274, 305, 335], ["1 Sep", "1 Oct", "1 Nov", "1 Dec"])
+    ax.legend()
+    return fig
+
+
+def impossible_water(highest: xr.DataArray) -> Figure:
+    """Draw the highest water content of each year, and the line above which none can be.
+
+    Parameters
+    ----------
+    highest : DataArray (year, probe)
+        m3 m-3.
+
+    Returns
+    -------
+    Figure
+        One panel with a logarithmic axis.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(9, 3.6))
+    values = highest.transpose("year", "probe")
+    ax.semilogy(values["year"], values, "o", ms=5, color=COLOURS["moisture"])
+    ax.axhline(1, color=COLOURS["temperature"])
+    first = int(values["year"][0])
+    ax.annotate("nothing can be above 1", (first, 1.15), color=COLOURS["temperature"])
+    ax.set(xlabel="year", ylabel="highest value of the year (m³ m⁻³)")
+    ax.set_title("Columns called volumetric water content")
+    return fig
+
+
+def curtain_and_rain(curtain: xr.DataArray, summers: pd.DataFrame, line: pd.DataFrame) -> Figure:
+    """Draw the zero curtain by autumn, and against the rain of the summer before it.
+
+    Parameters
+    ----------
+    curtain : DataArray (year)
+        Days.
+    summers : DataFrame
+        ``rain`` (mm) and ``curtain`` (days) by year.
+    line : DataFrame
+        The regression by ``rain`` as index: ``mean``, and the band's ``low`` and ``high``, days.
+
+    Returns
+    -------
+    Figure
+        Two panels.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
+    bars = left.bar(curtain["year"], curtain, color=COLOURS["permafrost"])
+    left.bar_label(bars, fmt="%.0f")
+    left.set(xlabel="year", ylabel="zero curtain (days)", title="Zero curtain by autumn")
+    right.fill_between(line.index, line["low"], line["high"], color="0.9")
+    right.plot(line.index, line["mean"], color="0.4")
+    right.scatter(summers["rain"], summers["curtain"], color=COLOURS["precipitation"], zorder=3)
+    place = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "fontsize": 8}
+    for year, row in summers.iterrows():
+        right.annotate(f"’{year % 100:02d}", (row["rain"], row["curtain"]), **place)
+    right.set(xlabel="rain, June to September (mm)", title="Zero curtain by summer rain")
+    right.set_ylim(0, 110)
+    return fig
+
+
+def share_curve(ax: Axes, share: xr.DataArray, horizon: float, **look) -> None:
+    """Draw the share of cells that have refrozen, in percent, as steps up to the horizon.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    share : DataArray (since)
+        From `mpcf.method.refreeze.share_refrozen`; nothing is drawn where no cell is followed.
+    horizon : float
+        Years.
+    **look
+        Colour and width of the line.
+    """
+    if share.size:
+        since = [*share["since"].values, horizon]
+        ax.step(since, 100 * np.append(share, share[-1]), where="post", **look)
+
+
+def there_and_back(
+    warming: xr.DataArray, volume: xr.DataArray, phases: Mapping[str, tuple[int, int]]
+) -> Figure:
+    """Draw frozen volume against warming, members thin and their mean coloured by phase.
+
+    Parameters
+    ----------
+    warming : DataArray (member, year)
+        Smoothed warming of the region's air since the base period, K.
+    volume : DataArray (member, year)
+        Smoothed frozen volume, 1e3 km3.
+    phases : mapping
+        Inclusive first and last year of each phase.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    import matplotlib.pyplot as plt
+
+    tones = (COLOURS["temperature"], "#E69F00", COLOURS["moisture"])
+    fig, ax = plt.subplots(figsize=(6.5, 4.4))
+    members = (a.transpose("year", "member") for a in (warming, volume))
+    ax.plot(*members, color=COLOURS["permafrost"], lw=0.5, alpha=0.4)
+    for (name, (first, last)), tone in zip(phases.items(), tones, strict=True):
+        path = (a.mean("member").sel(year=slice(first, last + 1)) for a in (warming, volume))
+        ax.plot(*path, color=tone, lw=3, label=f"{name}, {first}–{last}")
+    ax.set(
+        xlabel="warming of the region's air since the base period (K)",
+        ylabel="frozen all year (thousand km³)",
+        ylim=(0, None),
+        title="Frozen volume against warming",
+    )
+    ax.legend()
+    return fig
+
+
+WITH_AND_WITHOUT = {
+    "with": {"color": COLOURS["moisture"]},
+    "without": {"color": "black", "ls": "--"},
+}
+"""Look of the runs with and without moisture's thermal effect."""
+
+
+def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> Figure:
+    """Draw frozen volume and the share refrozen, with and without moisture's thermal effect.
+
+    Parameters
+    ----------
+    found : mapping of str to mapping
+        By scenario, then ``"with"`` and ``"without"``: what `mpcf.method.refreeze.refreeze_metrics` gives.
+    first_year : int
+        First year of the net-zero phase.
+
+    Returns
+    -------
+    Figure
+        A column of two panels for each scenario.
+    """
+    import matplotlib.pyplot as plt
+
+    from mpcf.method.refreeze import smooth
+
+    fig, axes = plt.subplots(2, len(found), figsize=(8.5, 6.4), sharey="row", squeeze=False)
+    for (scenario, both), (upper, lower) in zip(found.items(), axes.T, strict=True):
+        for name, run in both.items():
+            look = {"lw": 2, **WITH_AND_WITHOUT[name]}
+            volume = smooth(run["volume"].sel(year=slice(first_year - 40, None)).mean("member"))
+            upper.plot(volume["year"], volume, label=f"{name} moisture's thermal effect", **look)
+            share_curve(lower, run["share"], run["times"].attrs["horizon"], **look)
+        upper.axvline(first_year, color="0.6", lw=1)
+        upper.set(title=f"After net zero: {scenario}", xlabel="year")
+        lower.set(xlabel="years since emissions reached zero", xlim=(0, None), ylim=(0, 100))
+    axes[0, 0].set_ylabel("frozen all year (thousand km³)")
+    axes[1, 0].set_ylabel("% of the lost cells back")
+    legend_below(fig, axes[0, 0])
+    return fig
+
+
+def loops(both: Mapping[str, Mapping]) -> Figure:
+    """Draw frozen volume against warming, with and without moisture's thermal effect.
+
+    Parameters
+    ----------
+    both : mapping of str to mapping
+        ``"with"`` and ``"without"``: what `mpcf.method.refreeze.refreeze_metrics` gives.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    import matplotlib.pyplot as plt
+
+    from mpcf.method.periods import base_period
+    from mpcf.method.refreeze import smooth
+
+    fig, ax = plt.subplots(figsize=(6.5, 4.2))
+    for name, run in both.items():
+        air, volume = (run[v].mean("member") for v in ("air", "volume"))
+        warming = smooth(air - air.sel(year=base_period(air)).mean("year"))
+        label = f"{name} moisture's thermal effect"
+        ax.plot(warming, smooth(volume), lw=2, label=label, **WITH_AND_WITHOUT[name])
+    ax.set(
+        xlabel="warming of the region's air since the base period (K)",
+        ylabel="frozen all year (thousand km³)",
+        ylim=(0, None),
+        title="Second scenario: the way up and the way down",
+    )
+    ax.legend()
+    return fig

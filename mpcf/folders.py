@@ -1,0 +1,174 @@
+"""Where a build lives, who may write there, and how files get there whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from mpcf.errors import BuildLocked, InvalidChoice, MissingFile
+
+SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
+"""Environment variable that names the Dask cluster to run on, as Dask itself has it."""
+
+_SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def project_root() -> Path:
+    """
+    Folder of the book: the nearest parent of the working directory that holds catalog.yml.
+
+    Returns
+    -------
+    Path
+        Absolute path of the folder.
+
+    Raises
+    ------
+    MissingFile
+        If neither the working directory nor one of its parents holds catalog.yml.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "catalog.yml").is_file():
+            return folder
+    raise MissingFile(
+        f"no catalog.yml in {here} or in a folder above it; run this inside the book's folder"
+    )
+
+
+def build_dir(source: str, quick: bool = False) -> Path:
+    """
+    Build folder of a source; this call does not create it.
+
+    Parameters
+    ----------
+    source : str
+        Name of a catalogue entry.
+    quick : bool, optional
+        Whether the small ensemble is meant; its folder is apart from the full one's.
+
+    Returns
+    -------
+    Path
+        ``$MPCF_BUILD/<source>[-quick]``; without that variable, ``_build`` of the book's folder.
+
+    Raises
+    ------
+    InvalidChoice
+        If the name could lead out of the build folder or be taken for a quick run's.
+    """
+    if not _SOURCE_NAME.fullmatch(source) or source.endswith("-quick"):
+        raise InvalidChoice(
+            f"source {source!r} can't name a folder; a name has letters, digits, '-' and '_', "
+            "starts with a letter or digit and does not end with '-quick'"
+        )
+    base = os.environ.get("MPCF_BUILD")
+    parent = Path(base).expanduser().absolute() if base else project_root() / "_build"
+    return parent / (f"{source}-quick" if quick else source)
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """
+    Keep every other build out of a folder; the lock falls with the process that holds it.
+
+    Parameters
+    ----------
+    folder : Path
+        The build folder; made if it is not there.
+
+    Yields
+    ------
+    None
+        While the lock is held.
+
+    Raises
+    ------
+    BuildLocked
+        At once, if another process holds the lock.
+    """
+    import filelock
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    held = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        held.acquire()
+    except filelock.Timeout:
+        raise BuildLocked(
+            f"another build is at work in {folder}; wait until it has ended, or build elsewhere "
+            "with MPCF_BUILD=<folder>"
+        ) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """
+    Write a text file so that it is either whole or as it was before.
+
+    Parameters
+    ----------
+    path : Path
+        File to write (UTF-8); its folder is made if it is not there.
+    text : str
+        The file's content.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(aside, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def replace_dir(tmp: Path, final: Path) -> None:
+    """
+    Put a finished folder into the place of an older one.
+
+    Parameters
+    ----------
+    tmp : Path
+        The finished folder, on the same disk; it is gone afterwards.
+    final : Path
+        Its place. What stood there is removed once the new folder is in place.
+    """
+    tmp, final = Path(tmp), Path(final)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    restore_dir(final)
+    old = _old(final)
+    if final.exists():
+        final.rename(old)
+    tmp.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore_dir(final: Path) -> None:
+    """
+    Finish what a kill inside :func:`replace_dir` left: the last good folder is put back.
+
+    Parameters
+    ----------
+    final : Path
+        The folder's place.
+    """
+    old = _old(Path(final))
+    if old.exists() and not Path(final).exists():
+        old.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(final: Path) -> Path:
+    return final.with_name(f".{final.name}.old")

@@ -1,0 +1,1 @@
+"""Soil physics that needs no data source: constants, geography, thaw."""

@@ -1,0 +1,253 @@
+"""Permafrost: thaw depth, active layer, permafrost masks, taliks, area and frozen volume."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import xarray as xr
+
+from mpcf.ground.thaw_kernels import crossing_of_layers, crossing_of_profiles, frozen_two_years
+
+PERMAFROST_DEPTH = 3.0
+"""Depth of the soil, m, within which permafrost is looked for."""
+
+WARMEST_SOIL = 150.0
+"""Temperature, °C, that no soil has; above it, values are taken to be in K."""
+
+SOUTHERN_LIMIT = 45.0
+"""Latitude, °N, north of which permafrost area is counted."""
+
+
+def thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
+    r"""Depth of the first 0 °C crossing from the surface.
+
+    .. math:: z = z_{k-1} + (z_k - z_{k-1}) \frac{T_{k-1}}{T_{k-1} - T_k},
+
+    with k the uppermost node at or below 0 °C.
+
+    Parameters
+    ----------
+    temperature : DataArray (..., depth)
+        Soil temperature, °C. ``depth`` in m, positive down. Nodes that are NaN end the column.
+
+    Returns
+    -------
+    DataArray (...)
+        m; 0 where the uppermost node is frozen, infinity where the whole column is thawed, NaN
+        where there are no data.
+
+    Raises
+    ------
+    ValueError
+        If `depth` does not increase downwards from the surface, or the values can't be °C.
+
+    Examples
+    --------
+    >>> profile = xr.DataArray([6.0, 2.0, -2.0], {"depth": [0.1, 0.5, 0.9]}, "depth")
+    >>> float(thaw_depth(profile))
+    0.7
+    """
+    depth = temperature["depth"].values.astype(float)
+    if depth.size < 2 or (np.diff(depth) <= 0).any() or depth[0] < 0:
+        raise ValueError(
+            f"depth must be at least two increasing values in m, positive down; it is {depth}"
+        )
+    stored, dims = _as_stored(temperature.values, temperature.dims)
+    at, limit = dims.index("depth"), stored.dtype.type(WARMEST_SOIL)
+    before, after = stored.shape[:at], stored.shape[at + 1 :]
+    if after:
+        layers = stored.reshape(prod(before), depth.size, prod(after))
+        crossing, beyond = crossing_of_layers(layers, depth, limit)
+    else:
+        profiles = stored.reshape(prod(before), depth.size)
+        crossing, beyond = crossing_of_profiles(profiles, depth, limit)
+    if beyond:
+        raise ValueError("soil temperature above 150: give it in °C, not in K")
+    flat = temperature.isel(depth=0, drop=True)
+    result = flat.transpose(*dims[:at], *dims[at + 1 :]).copy(data=crossing.reshape(before + after))
+    result = result.transpose(*flat.dims)
+    return result.assign_attrs(long_name="thaw depth", units="m").rename("thaw_depth")
+
+
+def _as_stored(values: np.ndarray, dims: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return an array's dimensions in the order of the memory; what is not contiguous is copied."""
+    axes = sorted(range(values.ndim), key=lambda axis: -values.strides[axis])
+    return np.ascontiguousarray(values.transpose(axes)), tuple(dims[axis] for axis in axes)
+
+
+def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
+    """Return the years in which a cell has permafrost.
+
+    Some node within the top 3 m stays at or below 0 °C in all 24 months of the year and the one
+    before. The first year has no year before it and is NaN.
+
+    Parameters
+    ----------
+    tsl_max : DataArray (year, depth, ...)
+        Temperature of the warmest month of the year, °C.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        1 with permafrost, 0 without, NaN in the first year and where the year or the one before
+        has no data.
+
+    References
+    ----------
+    Two consecutive years at or below 0 °C: the definition of the International Permafrost
+    Association.
+
+    Examples
+    --------
+    >>> warmest = xr.DataArray([[2.0, -1.0], [1.0, -0.5], [3.0, 0.2]],
+    ...     {"year": [2000, 2001, 2002], "depth": [0.5, 2.0]}, ("year", "depth"))
+    >>> permafrost(warmest).values
+    array([nan,  1.,  0.], dtype=float32)
+    """
+    nodes = tsl_max.sel(depth=slice(None, PERMAFROST_DEPTH)).sizes["depth"]
+    frozen = xr.apply_ufunc(
+        _frozen_two_years,
+        tsl_max,
+        kwargs={"nodes": nodes},
+        input_core_dims=[["year", "depth"]],
+        output_core_dims=[["year"]],
+        dask="parallelized",
+        output_dtypes=["float32"],
+        dask_gufunc_kwargs={"allow_rechunk": True},
+    )
+    frozen = frozen.transpose(*(dim for dim in tsl_max.dims if dim != "depth"))
+    return frozen.rename("permafrost").assign_attrs(long_name="permafrost", units="1")
+
+
+def _frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
+    """Call the kernel on an array (..., year, depth), whatever its order in memory."""
+    year, depth = warmest.ndim - 2, warmest.ndim - 1
+    stored, axes = _as_stored(warmest, tuple(range(warmest.ndim)))
+    if axes.index(depth) < axes.index(year):
+        stored, axes = np.ascontiguousarray(warmest), tuple(range(warmest.ndim))
+    y, d, shape = axes.index(year), axes.index(depth), stored.shape
+    groups, rows, cells = prod(shape[:y]), prod(shape[y + 1 : d]), prod(shape[d + 1 :])
+    layers = stored.reshape(groups, shape[y], rows, shape[d], cells)
+    frozen = frozen_two_years(layers if cells > 1 else layers.swapaxes(2, 4), nodes)
+    kept = [axis for axis in axes if axis != depth]
+    return frozen.reshape(shape[:d] + shape[d + 1 :]).transpose(np.argsort(kept))
+
+
+def permafrost_at(tsl_max: xr.DataArray, depth: float = 2.0) -> xr.DataArray:
+    """Return permafrost by the second definition: the layer nearest `depth` never above 0 °C.
+
+    Parameters
+    ----------
+    tsl_max : DataArray (year, depth, ...)
+        Temperature of the warmest month of the year, °C.
+    depth : float
+        m.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        1 or 0; NaN where there are no data.
+
+    Examples
+    --------
+    >>> warmest = xr.DataArray([[2.0, -1.0], [3.0, 0.2]],
+    ...     {"year": [2000, 2001], "depth": [0.5, 2.0]}, ("year", "depth"))
+    >>> permafrost_at(warmest).values
+    array([1., 0.], dtype=float32)
+    """
+    layer = tsl_max.sel(depth=depth, method="nearest", drop=True)
+    return (layer <= 0).astype("float32").where(layer.notnull()).rename("permafrost_at")
+
+
+def lasting(mask: xr.DataArray, years: int = 10) -> xr.DataArray:
+    """Keep only the changes of a yearly mask that last.
+
+    A state begins in a year if it then holds for `years` years running; until another lasting
+    state begins, the last one goes on. Spells shorter than `years` at the end of the record do not
+    count as changes, since their length is not known.
+
+    Parameters
+    ----------
+    mask : DataArray (year, ...)
+        1, 0 or NaN.
+    years : int
+        Length of a lasting spell.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        1 or 0; NaN before the first lasting state.
+
+    Examples
+    --------
+    >>> mask = xr.DataArray([1, 1, 1, 0, 1, 0, 0, 0], {"year": range(8)}, "year")
+    >>> lasting(mask, years=3).values
+    array([1., 1., 1., 1., 1., 0., 0., 0.])
+    """
+    ahead = mask.astype("float64").rolling(year=years).mean().shift(year=1 - years)
+    state = ahead.where((ahead == 0) | (ahead == 1))
+    return state.ffill("year").rename(mask.name)
+
+
+def permafrost_area(mask: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
+    """Area of land with permafrost north of 45° N, ice sheets left out.
+
+    Parameters
+    ----------
+    mask : DataArray (..., lat, lon)
+        1 with permafrost, 0 without.
+    grid : Dataset
+        ``areacella`` (m2), ``sftlf`` (%), and ``sftgif`` (%) where there is one.
+
+    Returns
+    -------
+    DataArray (...)
+        Million km2; NaN where the mask is NaN everywhere.
+    """
+    area = (mask * land_area(grid)).sum(("lat", "lon"), min_count=1) / 1e12
+    return area.rename("permafrost_area").assign_attrs(long_name="permafrost area", units="1e6 km2")
+
+
+def land_area(grid: xr.Dataset) -> xr.DataArray:
+    """Area of land without ice sheet north of 45° N, m2, by cell.
+
+    Parameters
+    ----------
+    grid : Dataset
+        ``areacella`` (m2), ``sftlf`` (%), and ``sftgif`` (%) where there is one.
+
+    Returns
+    -------
+    DataArray (lat, lon)
+        m2.
+    """
+    land = grid["areacella"] * grid["sftlf"].fillna(0) / 100
+    if "sftgif" in grid:
+        land = land * (1 - grid["sftgif"].fillna(0) / 100)
+    return land.where(grid["lat"] >= SOUTHERN_LIMIT, 0).astype("float64").rename("land_area")
+
+
+def layer_overlap(depth_bnds: xr.DataArray, bottom: float) -> xr.DataArray:
+    """Thickness of each layer that lies above `bottom`.
+
+    Parameters
+    ----------
+    depth_bnds : DataArray (depth, bnds)
+        Upper and lower bounds of the layers, m.
+    bottom : float
+        m.
+
+    Returns
+    -------
+    DataArray (depth)
+        m.
+
+    Examples
+    --------
+    >>> bounds = xr.DataArray([[0.0, 0.4], [0.4, 1.6]], dims=("depth", "bnds"))
+    >>> layer_overlap(bounds, 1.0).values
+    array([0.4, 0.6])
+    """
+    below = depth_bnds.isel(bnds=1).clip(max=bottom)
+    return (below - depth_bnds.isel(bnds=0)).clip(min=0)

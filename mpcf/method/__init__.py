@@ -1,0 +1,1 @@
+"""The method: regression, attribution, intervals, refreezing, and their truth."""

@@ -1,0 +1,212 @@
+"""Candidate specifications: a list fixed before any of them is judged.
+
+A candidate says which terms stand beside each other; moisture's contribution is what the fitted
+terms give with moisture as it was, less what they give with moisture as in the base period. So
+terms that are not linear in moisture are attributed too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+from mpcf.ground.thaw import PERMAFROST_DEPTH
+from mpcf.method.attribution import GRAMS_PER_PETAGRAM
+from mpcf.method.moisture import moisture_index
+from mpcf.method.periods import base_period
+from mpcf.method.regression import ESTIMATORS, coefficients
+from mpcf.method.statistics import weighted_correlation
+from mpcf.method.truth import TRUE_MEANING
+
+Terms = dict[str, xr.DataArray]
+
+
+def _plain(m: xr.DataArray, _yearly: xr.Dataset) -> Terms:
+    return {"moisture": m}
+
+
+def _with_co2(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
+    return {"moisture": m, "co2": yearly["co2"].broadcast_like(m)}
+
+
+def _with_thawed_carbon(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
+    share = yearly["thaw_depth"].clip(max=PERMAFROST_DEPTH) / PERMAFROST_DEPTH
+    return {"moisture": m, "thawed carbon": yearly["cSoil"] * share}
+
+
+def _with_snow(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
+    return {"moisture": m, "snow": yearly["snow"]}
+
+
+def _squared(m: xr.DataArray, _yearly: xr.Dataset) -> Terms:
+    return {"moisture": m, "moisture squared": m**2}
+
+
+def _times_temperature(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
+    temperature = yearly["temperature"].sel(season="thaw", drop=True)
+    return {"moisture": m, "moisture × temperature": m * temperature}
+
+
+def _lagged(m: xr.DataArray, _yearly: xr.Dataset) -> Terms:
+    before = m.shift(year=1)
+    first = m["year"] == m["year"][0]
+    return {"moisture": m, "moisture a year ago": xr.where(first, m, before)}
+
+
+def _by_regime(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
+    frozen = yearly["permafrost"].astype("float64").bfill("year").fillna(0.0)
+    return {"moisture, permafrost": m * frozen, "moisture, none": m * (1.0 - frozen)}
+
+
+CANDIDATES: dict[str, Callable[[xr.DataArray, xr.Dataset], Terms]] = {
+    "plain": _plain,
+    "and CO2": _with_co2,
+    "and thawed carbon": _with_thawed_carbon,
+    "and snow": _with_snow,
+    "squared": _squared,
+    "times temperature": _times_temperature,
+    "lagged": _lagged,
+    "by regime": _by_regime,
+}
+"""Terms by candidate; temperature and precipitation of the same season stand beside them."""
+
+
+def design(
+    yearly: xr.Dataset, moisture: xr.DataArray, candidate: str, season: str = "year"
+) -> xr.DataArray:
+    """Terms of a candidate for one course of moisture.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+    moisture : DataArray (member, year, lat, lon)
+        Moisture as it was, or as in the base period.
+    candidate : str
+        One of `CANDIDATES`.
+    season : {"year", "thaw"}
+        Season of temperature and precipitation.
+
+    Returns
+    -------
+    DataArray (predictor, member, year, lat, lon)
+        Terms, each in its own unit.
+    """
+    terms = CANDIDATES[candidate](moisture, yearly)
+    for name in ("temperature", "precipitation"):
+        terms[name] = yearly[name].sel(season=season, drop=True)
+    parts = [part.astype("float64").drop_attrs() for part in terms.values()]
+    names = xr.DataArray(list(terms), dims="predictor", name="predictor")
+    return xr.concat(parts, names, coords="minimal", compat="override").reset_coords(drop=True)
+
+
+def score_candidates(
+    yearly: xr.Dataset,
+    y: xr.DataArray,
+    null: xr.DataArray,
+    truth: xr.DataArray,
+    region: xr.DataArray,
+    stretches: dict[str, tuple[int, int]],
+) -> list[dict[str, float | str]]:
+    """Hold every candidate against the truth.
+
+    Parameters
+    ----------
+    yearly : Dataset (member, year, lat, lon)
+        The yearly dataset.
+    y : DataArray (member, year, lat, lon)
+        Uptake, gC m-2 yr-1.
+    null : DataArray (meaning, member, year, lat, lon)
+        Uptake on which moisture has no effect, gC m-2 yr-1.
+    truth : DataArray (meaning, member, year, lat, lon)
+        Moisture's instantaneous effect since the base period, gC m-2 yr-1.
+    region : DataArray (lat, lon)
+        m2.
+    stretches : dict
+        Inclusive first and last year of each stretch; each is fitted over all years to its end.
+
+    Returns
+    -------
+    list of dict
+        ``moisture, candidate, estimator, stretch`` and, PgC over stretch and region, ``estimate``,
+        ``null``, ``truth``, with ``pattern``, the correlation of the maps of estimate and truth.
+    """
+    inside = region.stack(cell=("lat", "lon"))
+    inside = inside[inside > 0]
+
+    def cells(a):
+        stacked = a.stack(cell=("lat", "lon")).sel(cell=inside["cell"])
+        return stacked.reset_index("cell", drop=True)
+
+    needed = ["temperature", "precipitation", "soil_liquid", "soil_water", "thaw_wetness"]
+    needed += ["co2", "thaw_depth", "cSoil", "snow", "permafrost"]
+    yearly, y, null, truth = (cells(a) for a in (yearly[needed], y, null, truth))
+    yearly, inside = yearly.load(), inside.reset_index("cell", drop=True)
+    inside = inside.drop_vars(("lat", "lon"), errors="ignore")
+    rows: list[dict[str, float | str]] = []
+    for meaning, of in TRUE_MEANING.items():
+        season = "thaw" if meaning == "thaw_wetness" else "year"
+        moisture = moisture_index(yearly, meaning, season=season).astype("float64")
+        base = moisture.sel(year=base_period(moisture)).mean("year").broadcast_like(moisture)
+        fluxes = xr.concat([y, null.sel(meaning=of, drop=True)], xr.Variable("flux", [0, 1]))
+        effect = truth.sel(meaning=of, drop=True)
+        for candidate in CANDIDATES:
+            x, held = (design(yearly, m, candidate, season) for m in (moisture, base))
+            for estimator in ESTIMATORS:
+                for stretch, years in stretches.items():
+                    last, during = slice(None, years[1]), slice(*years)
+                    b = coefficients(fluxes.sel(year=last), x.sel(year=last), estimator)
+                    change = (x - held).sel(year=during).mean("member").sum("year")
+                    part = (b * change).sum("predictor", skipna=False)
+                    whole = effect.sel(year=during).mean("member").sum("year")
+                    grams = (part.fillna(0.0) * inside).sum("cell") / GRAMS_PER_PETAGRAM
+                    own = part.isel(flux=0).values
+                    rows.append(
+                        {
+                            "moisture": meaning,
+                            "candidate": candidate,
+                            "estimator": estimator,
+                            "stretch": stretch,
+                            "estimate": float(grams[0]),
+                            "null": float(grams[1]),
+                            "truth": float((whole * inside).sum() / GRAMS_PER_PETAGRAM),
+                            "pattern": weighted_correlation(own, whole.values, inside.values),
+                        }
+                    )
+    return rows
+
+
+def summary(rows: list[dict[str, float | str]]):
+    """Sum up how the candidates do over many sets of parameters.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `score_candidates`, of many sets of parameters.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By moisture, candidate, estimator and stretch: ``right sign`` (% of the sets), ``error``
+        (median of |estimate − truth| ÷ |truth|), ``null`` (median of |null| ÷ |truth|),
+        ``pattern`` (median).
+
+    Examples
+    --------
+    >>> key = {"moisture": "liquid", "candidate": "plain", "estimator": "raw trend"}
+    >>> row = key | {"stretch": "warming", "null": 0.5, "truth": -2.0, "pattern": 0.3}
+    >>> summary([row | {"estimate": -1.0}, row | {"estimate": 1.0}])["right sign"].item()
+    50.0
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    size = frame["truth"].abs()
+    frame["right sign"] = 100.0 * (np.sign(frame["estimate"]) == np.sign(frame["truth"]))
+    frame["error"] = (frame["estimate"] - frame["truth"]).abs() / size
+    frame["null"] = frame["null"].abs() / size
+    groups = frame.groupby(["moisture", "candidate", "estimator", "stretch"], sort=False)
+    middle = groups[["error", "null", "pattern"]].median()
+    return pd.concat([groups["right sign"].mean(), middle], axis=1)

@@ -1,0 +1,485 @@
+"""Refreezing: hysteresis against warming, time to return, zero curtain, heat of the autumn."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from mpcf.ground.thaw import lasting
+from mpcf.method.attribution import regional_carbon
+from mpcf.method.moisture import moisture_index
+from mpcf.method.periods import since_base
+from mpcf.method.regression import coefficients, fit, response
+from mpcf.method.resampling import jackknife
+from mpcf.method.statistics import regional_mean
+
+SMOOTHING_YEARS = 21
+"""Window of the running mean that defines the way up and the way down, years."""
+
+LEAST_COOLING = 0.5
+"""K by which smoothed warming must fall before an equal-warming lag is defined."""
+
+FEWEST_RETURNS = 10
+"""Returns of permafrost below which nothing is said of what they depend on."""
+
+
+def frozen_volume(frozen_depth: xr.DataArray, region: xr.DataArray) -> xr.DataArray:
+    """Volume of soil in the top 3 m of the region that stays frozen all year.
+
+    Parameters
+    ----------
+    frozen_depth : DataArray (..., lat, lon)
+        m.
+    region : DataArray (lat, lon)
+        m2.
+
+    Returns
+    -------
+    DataArray (...)
+        Thousand km3.
+    """
+    volume = (frozen_depth * region).sum(("lat", "lon")) / 1e12
+    return volume.assign_attrs(long_name="frozen volume", units="1e3 km3").rename("frozen_volume")
+
+
+def smooth(series: xr.DataArray) -> xr.DataArray:
+    """Centred running mean over 21 years, shorter at the ends.
+
+    Parameters
+    ----------
+    series : DataArray (year, ...)
+        Any unit.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        Same unit.
+    """
+    return series.rolling(year=SMOOTHING_YEARS, center=True, min_periods=1).mean()
+
+
+def equal_warming_lag(volume: xr.DataArray, warming: xr.DataArray) -> float:
+    """Years after which the way down has the frozen volume of the way up, at the same warming.
+
+    For each year of the way down, the volume at the same warming on the way up is looked up; the
+    lag is the time until the volume is back there. It is the width of the loop in years: a volume
+    that answered warming late by τ on both ways would give 2 τ.
+
+    Parameters
+    ----------
+    volume : DataArray (year)
+        Frozen volume, ensemble mean.
+    warming : DataArray (year)
+        Warming of the region, K.
+
+    Returns
+    -------
+    float
+        Median, years. NaN where smoothed warming falls by less than 0.5 K after its peak, and where
+        half of the levels or more are not reached again within the record.
+    """
+    w, v = smooth(warming).values, smooth(volume).values
+    peak = int(np.argmax(w))
+    if w[peak] - w[peak:].min() < LEAST_COOLING:
+        return float("nan")
+    down = np.arange(peak, peak + int(np.argmin(w[peak:])) + 1)
+    way_up = np.maximum.accumulate(w[: peak + 1])
+    level = np.interp(w[down], way_up, v[: peak + 1])
+    lags = np.full(down.size, np.inf)
+    for i, (year, wanted) in enumerate(zip(down, level, strict=True)):
+        later = np.flatnonzero(v[year:] >= wanted)
+        if later.size:
+            lags[i] = later[0]
+    median = float(np.median(lags))
+    return median if np.isfinite(median) else float("nan")
+
+
+def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dataset:
+    """Time from the first net-zero year to the lasting return of permafrost.
+
+    Cells that had permafrost and have lacked it for `years` years are followed, from the first
+    net-zero year or from the last of those years: the latter *enter late*, and can return from the
+    year after on. Those that do not get permafrost back while a return could still be seen to last
+    are right-censored, and are never dropped.
+
+    Parameters
+    ----------
+    mask : DataArray (member, year, lat, lon)
+        1 with permafrost, 0 without, NaN where unknown.
+    first_year : int
+        First year of the net-zero phase.
+    years : int
+        Years for which loss and return must last to count.
+
+    Returns
+    -------
+    Dataset (member, lat, lon)
+        ``entry`` and ``time`` in years since `first_year`; ``returned`` (1 or 0); NaN for cells
+        that are not followed. The attribute ``horizon`` is the time of censoring.
+    """
+    state = lasting(mask.sel(year=slice(mask["year"][1], None)), years)
+    had = (state == 1).cumsum("year") > 0
+    lost = (state == 0) & had
+    confirmed = lost.rolling(year=years, min_periods=years).sum() == years
+    since = (state["year"] - first_year).astype("float64")
+    at_risk = confirmed & (since >= 0)
+    entry = since.where(at_risk).min("year")
+    back = since.where((state == 1) & (since > entry)).min("year")
+    end = float(since[-1]) - years + 2  # from here on a return could not be seen to last
+    followed = at_risk.any("year") & (entry < end)
+    return xr.Dataset(
+        {
+            "entry": entry.where(followed),
+            "time": back.fillna(end).where(followed),
+            "returned": back.notnull().astype("float64").where(followed),
+        },
+        attrs={"horizon": end},
+    )
+
+
+def share_refrozen(times: xr.Dataset) -> xr.DataArray:
+    """Kaplan–Meier share of cells whose permafrost has returned, with late entry.
+
+    Parameters
+    ----------
+    times : Dataset (...)
+        From `return_times`, any dims.
+
+    Returns
+    -------
+    DataArray (since)
+        Share, 0 to 1, by years since the first net-zero year; a step function that holds from each
+        year on. Empty where no cell is followed.
+
+    References
+    ----------
+    Kaplan and Meier 1958, doi 10.1080/01621459.1958.10501452.
+    """
+    from statsmodels.duration.survfunc import SurvfuncRight
+
+    flat = {v: times[v].values.ravel() for v in ("entry", "time", "returned")}
+    followed = np.isfinite(flat["time"]) & (flat["time"] > flat["entry"])
+    entry, time, returned = (flat[v][followed] for v in ("entry", "time", "returned"))
+    if not returned.any():
+        share = np.zeros(min(1, time.size))
+        return xr.DataArray(share, {"since": np.zeros(share.size)}, "since", name="share")
+    curve = SurvfuncRight(time, returned, entry=entry)
+    since = np.concatenate([[0.0], curve.surv_times])
+    share = np.concatenate([[0.0], 1 - curve.surv_prob])
+    return xr.DataArray(share, {"since": since}, "since", name="share")
+
+
+def restricted_mean(share: xr.DataArray, horizon: float) -> float:
+    """Restricted mean of the time to return: the area above the curve of returns up to `horizon`.
+
+    Parameters
+    ----------
+    share : DataArray (since)
+        From `share_refrozen`.
+    horizon : float
+        Years.
+
+    Returns
+    -------
+    float
+        Years; NaN where no cell is followed.
+
+    Examples
+    --------
+    >>> half_back_after_ten = xr.DataArray([0.0, 0.5], {"since": [0.0, 10.0]}, "since")
+    >>> restricted_mean(half_back_after_ten, 30.0)
+    20.0
+    """
+    if not share.size:
+        return float("nan")
+    edges = np.append(np.clip(share["since"].values, 0, horizon), horizon)
+    return float(((1 - share.values) * np.diff(edges)).sum())
+
+
+def stack_predictors(parts: dict[str, xr.DataArray]) -> xr.DataArray:
+    """Stack predictors by name, in float64.
+
+    Parameters
+    ----------
+    parts : dict of str to DataArray (...)
+        Predictors by name, each in its own unit.
+
+    Returns
+    -------
+    DataArray (predictor, ...)
+        The same values.
+
+    Examples
+    --------
+    >>> parts = {"moisture": xr.DataArray([30.0, 31.0]), "snow": xr.DataArray([0.2, 0.3])}
+    >>> stack_predictors(parts).sel(predictor="snow").values
+    array([0.2, 0.3])
+    """
+    arrays = [part.astype("float64").drop_attrs() for part in parts.values()]
+    return xr.concat(arrays, xr.Variable("predictor", list(parts)), coords="minimal")
+
+
+def before_freezing(
+    yearly: xr.Dataset, measure: str, *, moisture: str = "liquid", depth: float = 1.0
+) -> xr.DataArray:
+    """Moisture and temperature of the thaw season, and snow, that come before a measure of autumn.
+
+    Moisture of the whole year would contain the autumn itself, where a long curtain *is* liquid
+    water.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+    measure : {"zero_curtain", "latent_heat", "sensible_heat"}
+        The curtain, dated by its September, lies under the snow of the winter that follows; the
+        heats of September come after the snow of the winter before.
+    moisture : str
+        Meaning of moisture, see `mpcf.method.moisture.moisture_index`.
+    depth : float
+        m.
+
+    Returns
+    -------
+    DataArray (predictor, member, year, lat, lon)
+        kg m-2 (m3 m-3 for ``thaw_wetness``), °C, m.
+    """
+    snow = yearly["snow"]
+    return stack_predictors(
+        {
+            "moisture": moisture_index(yearly, moisture, depth=depth, season="thaw"),
+            "temperature": yearly["temperature"].sel(season="thaw", drop=True),
+            "snow": snow.shift(year=-1) if measure == "zero_curtain" else snow,
+        }
+    )
+
+
+def mean_effect(y: xr.DataArray, x: xr.DataArray, area: xr.DataArray, estimator: str) -> xr.Dataset:
+    r"""Coefficients per standard deviation, area mean of the cells, with the members' jackknife.
+
+    .. math:: \bar b_j = \sum_c a_c \, b_{jc} s_{jc} \Big/ \sum_c a_c
+
+    Neighbouring cells share their weather, so the interval comes from leaving out members, not
+    from the errors of the cells.
+
+    Parameters
+    ----------
+    y : DataArray (member, year, lat, lon)
+        What is explained.
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors.
+    area : DataArray (lat, lon)
+        m2; cells with none are left out, and so are those that can't be fitted.
+    estimator : str
+        See `mpcf.method.regression.transform`.
+
+    Returns
+    -------
+    Dataset (predictor)
+        ``estimate``, ``se``, ``low`` and ``high``, units of y per standard deviation; the last
+        three are NaN with fewer than four members.
+    """
+
+    def effect(kept: list[int]) -> xr.DataArray:
+        b = fit(y.where(area > 0).isel(member=kept), x.isel(member=kept), estimator)["b_std"]
+        return (b * area).sum(("lat", "lon")) / area.where(b.notnull(), 0).sum(("lat", "lon"))
+
+    return jackknife(effect, y.sizes["member"])
+
+
+def change_by_moisture(
+    y: xr.DataArray,
+    held: xr.DataArray,
+    x: xr.DataArray,
+    area: xr.DataArray,
+    years: tuple[int, int],
+    estimators: tuple[str, ...],
+) -> xr.DataArray:
+    r"""Change of a measure that moisture's change brings: by regressions, and as the twins know it.
+
+    .. math:: \hat\Delta = b_M \, (M - \bar M_\mathrm{base}), \qquad
+              \Delta = d - \bar d_\mathrm{base}, \quad d = y - y_\mathrm{held} ,
+
+    in the same cells, members and years: those in which both runs have the measure. The twins part
+    from the run before the base period, so their difference has a base too.
+
+    Parameters
+    ----------
+    y : DataArray (member, year, lat, lon)
+        A measure, over all years.
+    held : DataArray (member, year, lat, lon)
+        The same of the twins that never felt moisture's change.
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors, with ``moisture`` among them.
+    area : DataArray (lat, lon)
+        m2.
+    years : tuple of int
+        Inclusive first and last year in which the cells are fitted and compared.
+    estimators : tuple of str
+        See `mpcf.method.regression.transform`.
+
+    Returns
+    -------
+    DataArray (by, member)
+        Units of y, area means; ``by`` holds the estimators and ``truth``.
+    """
+    during = slice(*years)
+    change = since_base(x.sel(predictor="moisture", drop=True))
+    known, now = y.sel(year=during).where(area > 0), x.sel(year=during)
+    # responses that all members have; twins may be of some members only
+    b = {e: coefficients(known.expand_dims("flux"), now, e).isel(flux=0) for e in estimators}
+    effects = {e: of.sel(predictor="moisture", drop=True) * change for e, of in b.items()}
+    effects["truth"] = since_base(y - held)
+    every = xr.concat(list(effects.values()), xr.Variable("by", list(effects)), join="inner")
+    every = every.sel(year=during)
+    weight = area.where(every.notnull().all("by"), 0.0)
+    over = ("year", "lat", "lon")
+    return (every.fillna(0.0) * weight).sum(over) / weight.sum(over)
+
+
+def before_entry(
+    x: xr.DataArray, times: xr.Dataset, first_year: int, years: int = 10
+) -> xr.DataArray:
+    """Mean of predictors over the years up to a cell's entry into the followed.
+
+    Parameters
+    ----------
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors.
+    times : Dataset (member, lat, lon)
+        From `return_times`.
+    first_year : int
+        First year of the net-zero phase.
+    years : int
+        Number of years, the last of which is that of the entry.
+
+    Returns
+    -------
+    DataArray (predictor, member, lat, lon)
+        Units of x; NaN for cells that are not followed.
+    """
+    since = x["year"] - first_year
+    entry = times["entry"]
+    return x.where((since > entry - years) & (since <= entry)).mean("year")
+
+
+def log_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.DataArray:
+    r"""Cox's proportional hazards of the return of permafrost, with late entry.
+
+    .. math:: h(t) = h_0(t) \, \exp \sum_j \beta_j x_j / s_j .
+
+    A negative β means that cells with more of x return later.
+
+    Parameters
+    ----------
+    times : Dataset (member, lat, lon)
+        From `return_times`.
+    x : DataArray (predictor, member, lat, lon)
+        From `before_entry`; s is the spread over the cells and members that are followed.
+
+    Returns
+    -------
+    DataArray (predictor)
+        β, per standard deviation; ties by Efron's method.
+
+    References
+    ----------
+    Cox 1972, doi 10.1111/j.2517-6161.1972.tb00899.x.
+
+    Examples
+    --------
+    The wetter of four cells return later, but for one:
+
+    >>> dims = ("member", "lat", "lon")
+    >>> values = {"entry": [0, 0, 0, 0], "time": [9, 20, 14, 60], "returned": [1, 1, 1, 0]}
+    >>> times = xr.Dataset({v: (dims, np.array([[a]], float)) for v, a in values.items()})
+    >>> wet = xr.DataArray([[[[1.0, 2.0, 3.0, 4.0]]]], {"predictor": ["moisture"]},
+    ...     ("predictor", *dims))
+    >>> bool(log_hazard(times, wet).sel(predictor="moisture") < 0)
+    True
+    """
+    from statsmodels.duration.hazard_regression import PHReg
+
+    dims = times["time"].dims
+    time, entry, returned = (times[v].values.ravel() for v in ("time", "entry", "returned"))
+    design = x.transpose("predictor", *dims).values.reshape(x.sizes["predictor"], -1).T
+    followed = (time > entry) & np.isfinite(design).all(axis=1)
+    spread = design[followed].std(axis=0)
+    design = (design[followed] - design[followed].mean(axis=0)) / spread
+    # statsmodels counts a cell as at risk in the year of its entry too; Kaplan and Meier do not
+    after = np.nextafter(entry[followed], np.inf)
+    model = PHReg(time[followed], design, returned[followed], entry=after, ties="efron")
+    beta = model.fit(disp=False).params
+    return xr.DataArray(beta, {"predictor": x["predictor"].values}, "predictor", name="log_hazard")
+
+
+def return_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.Dataset:
+    """`log_hazard` with the members' jackknife, where enough returns are seen to tell.
+
+    Parameters
+    ----------
+    times : Dataset (member, lat, lon)
+        From `return_times`.
+    x : DataArray (predictor, member, lat, lon)
+        From `before_entry`.
+
+    Returns
+    -------
+    Dataset (predictor)
+        ``estimate``, ``se``, ``low`` and ``high`` of β. All NaN with fewer than 10 returns, or
+        with fewer when any one member is left out; the last three also with fewer than four
+        members. The attribute ``returns`` is the number of returns.
+    """
+    seen = (times["returned"] == 1) & x.notnull().all("predictor")
+    by_member = seen.sum(("lat", "lon"))
+    members, returns = by_member.size, int(by_member.sum())
+    left = returns - (int(by_member.max()) if members >= 4 else 0)
+    if left < FEWEST_RETURNS:
+        unknown = xr.full_like(x["predictor"], np.nan, dtype=float)
+        found = xr.Dataset(dict.fromkeys(("estimate", "se", "low", "high"), unknown))
+    else:
+        found = jackknife(
+            lambda kept: log_hazard(times.isel(member=kept), x.isel(member=kept)), members
+        )
+    return found.assign_attrs(returns=returns)
+
+
+def refreeze_metrics(
+    run: xr.Dataset, region: xr.DataArray, zero: tuple[int, int]
+) -> dict[str, xr.DataArray | xr.Dataset]:
+    """Measure how a run refreezes and what its land takes up.
+
+    Parameters
+    ----------
+    run : Dataset (member, year, lat, lon)
+        ``permafrost``, ``frozen_depth`` (m), ``temperature`` (°C), with or without seasons, and
+        ``gpp, ra, rh`` (gC m-2 yr-1).
+    region : DataArray (lat, lon)
+        m2.
+    zero : tuple of int
+        Inclusive first and last year of the net-zero phase.
+
+    Returns
+    -------
+    dict
+        ``times`` from `return_times`; ``share`` refrozen; ``wait`` (member), the restricted mean,
+        years, NaN for a member in which no cell is followed; ``volume`` (member, year), 1e3 km3;
+        ``air`` (member, year), °C; ``carbon`` (member), NEP over the phase beyond that of the base
+        period, PgC.
+    """
+    times = return_times(run["permafrost"].where(region > 0), zero[0])
+    horizon = times.attrs["horizon"]
+    each = [times.isel(member=m) for m in range(times.sizes["member"])]
+    air = run["temperature"]
+    air = air.sel(season="year", drop=True) if "season" in air.dims else air
+    carbon = since_base(regional_carbon(response(run), region))
+    return {
+        "times": times,
+        "share": share_refrozen(times),
+        "wait": xr.DataArray(
+            [restricted_mean(share_refrozen(t), horizon) for t in each], dims="member"
+        ),
+        "volume": frozen_volume(run["frozen_depth"], region),
+        "air": regional_mean(air, region),
+        "carbon": carbon.sel(year=slice(*zero)).sum("year"),
+    }

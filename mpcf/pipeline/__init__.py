@@ -1,0 +1,1 @@
+"""Run the notebooks, decide what is stale, render the site."""

@@ -1,0 +1,58 @@
+"""The pages that ``_toc.yml`` names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mpcf.errors import SiteError
+from mpcf.folders import project_root
+from mpcf.pipeline import runs
+
+
+def check_contents() -> None:
+    """
+    Check that every page of the table of contents has a source, before anything long is run.
+
+    Raises
+    ------
+    SiteError
+        If one has none, or a chapter is not in the table.
+    """
+    root = project_root()
+    named = pages(root / "_toc.yml")
+    for page in named:
+        if not any((root / f"{page}{suffix}").is_file() for suffix in (".md", ".ipynb")):
+            raise SiteError(f"_toc.yml names {page}, but there is no {page}.md or {page}.ipynb")
+    for chapter in runs.chapter_names():
+        if f"notebooks/{chapter}" not in named:
+            raise SiteError(f"_toc.yml does not name notebooks/{chapter}")
+
+
+def pages(toc: Path) -> list[str]:
+    """
+    Pages that a table of contents names.
+
+    Parameters
+    ----------
+    toc : Path
+        Path of a ``_toc.yml``.
+
+    Returns
+    -------
+    list of str
+        Their paths without suffix, the root first.
+    """
+    import yaml
+
+    def files(part: object) -> Iterator[str]:
+        if isinstance(part, Mapping):
+            if "file" in part:
+                yield part["file"]
+            part = list(part.values())
+        if isinstance(part, list):
+            for value in part:
+                yield from files(value)
+
+    contents = yaml.safe_load(toc.read_text(encoding="utf-8"))
+    return [contents["root"], *files(contents)]

@@ -1,0 +1,147 @@
+"""Execute a chapter through papermill, and tidy what it leaves."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mpcf.data.catalog import RECORDS_VARIABLE
+from mpcf.errors import ChapterFailed
+from mpcf.folders import project_root, write_atomic
+from mpcf.pipeline.freshness import _variables
+from mpcf.pipeline.runs import Run, notebooks_folder
+
+
+def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> None:
+    """Execute a chapter with papermill; its notebook replaces that of the last good run.
+
+    Parameters
+    ----------
+    run : Run
+        Source and size.
+    chapter : str
+        Name of the chapter.
+    values : mapping of str to object
+        Parameters that are not the notebook's defaults.
+
+    Raises
+    ------
+    ChapterFailed
+        If a cell raises, or the kernel dies; the message names the cell.
+    """
+    import nbclient.exceptions
+    import nbformat
+    import papermill
+
+    source = notebooks_folder() / f"{chapter}.ipynb"
+    final = run.folder / "notebooks" / f"{chapter}.ipynb"
+    aside = final.with_name(f".{chapter}.part.ipynb")
+    log = run.folder / "logs" / f"{chapter}.txt"
+    log.unlink(missing_ok=True)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _environment(run):
+            papermill.execute_notebook(
+                str(source),
+                str(aside),
+                parameters=dict(values),
+                kernel_name="python3",
+                cwd=str(source.parent),
+                progress_bar={"desc": chapter, "mininterval": 0.2 if sys.stderr.isatty() else 20},
+                extra_arguments=["--log-level=ERROR"],  # of the kernel
+            )
+        notebook = nbformat.read(aside, as_version=4)
+        _tidy(notebook, values)
+        write_atomic(final, nbformat.writes(notebook))
+    except papermill.PapermillExecutionError as error:
+        traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+        write_atomic(log, f"{traceback}\n")
+        cell = _source_cell(source, error.cell_index)
+        text = f"{error.ename}: {error.evalue}".removesuffix(": ")
+        raise ChapterFailed(chapter, cell, text, log) from None
+    except nbclient.exceptions.DeadKernelError:
+        cell = _source_cell(source, _running_cell(aside))
+        raise ChapterFailed(
+            chapter, cell, "its Python process died, perhaps for want of memory"
+        ) from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _tidy(notebook, values: Mapping[str, object]) -> None:
+    """Show the run's parameters where the defaults stood; drop this machine's paths and times."""
+    notebook.metadata.pop("papermill", None)
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if "parameters" in _tags(cell):
+            cell.source = _with_values(cell.source, values)
+
+
+def _tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _with_values(source: str, values: Mapping[str, object]) -> str:
+    """Put values into the assignments of a cell of parameters; its comments stay."""
+    lines = source.splitlines()
+    for statement in reversed(ast.parse(source).body):
+        name, old = statement.targets[0].id, statement.value
+        if values.get(name, ast.literal_eval(old)) != ast.literal_eval(old):
+            first, last = old.lineno - 1, old.end_lineno - 1
+            head, tail = lines[first][: old.col_offset], lines[last][old.end_col_offset :]
+            new = values[name]
+            text = json.dumps(new, ensure_ascii=False) if isinstance(new, str) else repr(new)
+            lines[first : last + 1] = [head + text + tail]
+    return "\n".join(lines)
+
+
+def _source_cell(source: Path, index: int) -> int:
+    """Return the cell's number in the source notebook, which lacks the injected cell."""
+    import nbformat
+
+    tags = [_tags(cell) for cell in nbformat.read(source, as_version=4).cells]
+    injected = 1 + next(i for i, known in enumerate(tags) if "parameters" in known)
+    return index + 1 - (index >= injected)
+
+
+def _running_cell(aside: Path) -> int:
+    import nbformat
+
+    cells = nbformat.read(aside, as_version=4).cells
+    states = [cell.metadata.get("papermill", {}).get("status") for cell in cells]
+    return next((i for i, state in enumerate(states) if state == "running"), len(cells) - 1)
+
+
+@contextlib.contextmanager
+def _environment(run: Run) -> Iterator[None]:
+    """Let the kernels find this build folder and the same data, whatever their folder."""
+    values = {
+        "MPCF_BUILD": str(run.folder.parent),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    for name in {RECORDS_VARIABLE, *_catalogue_variables()}:
+        text = os.environ.get(name, "")
+        if text and Path(text).exists():
+            values[name] = str(Path(text).absolute())
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _catalogue_variables() -> set[str]:
+    return _variables((project_root() / "catalog.yml").read_text(encoding="utf-8"))

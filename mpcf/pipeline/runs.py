@@ -1,0 +1,177 @@
+"""A run: one source at one size, with the parameters of its chapters."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mpcf.errors import InvalidChoice, MissingFile, UnknownName
+from mpcf.folders import build_dir, project_root
+
+DEMO = "demo"
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    One source at one size, with the parameters of its chapters.
+
+    Attributes
+    ----------
+    source : str, optional
+        Entry of the catalogue.
+    quick : bool, optional
+        Whether the small ensemble is used.
+    settings : mapping of str to object, optional
+        Parameters of the notebooks that differ from their defaults.
+    """
+
+    source: str = DEMO
+    quick: bool = False
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run's build folder."""
+        return build_dir(self.source, self.quick)
+
+
+# --------------------------------------------------------------------------- names and parameters
+
+
+def chapter_names() -> list[str]:
+    """
+    Names of the chapters in their order.
+
+    Returns
+    -------
+    list of str
+        Such as ``"01-data"``.
+
+    Raises
+    ------
+    MissingFile
+        If there is none.
+    """
+    names = sorted(path.stem for path in notebooks_folder().glob("[0-9][0-9]-*.ipynb"))
+    if not names:
+        raise MissingFile(f"no chapter such as 01-data.ipynb in {notebooks_folder()}")
+    return names
+
+
+def find_chapter(text: str) -> str:
+    """
+    Find a chapter by its number or name.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"04"``, ``"4"`` or ``"04-regression"``.
+
+    Returns
+    -------
+    str
+        The chapter's full name.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such chapter.
+    """
+    names = chapter_names()
+    for name in names:
+        if text in (name, name[:2], name[:2].lstrip("0"), name[3:]):
+            return name
+    raise UnknownName("chapter", text, names)
+
+
+def parameters() -> dict[str, dict[str, object]]:
+    """
+    Parameters of each chapter with their defaults, as papermill reads them.
+
+    Returns
+    -------
+    dict
+        Chapter name → parameter name → default.
+
+    Raises
+    ------
+    InvalidChoice
+        If a notebook has no cell tagged ``parameters``, or a default is not a plain value.
+    """
+    import papermill
+
+    found = {}
+    for chapter in chapter_names():
+        inspected = papermill.inspect_notebook(str(notebooks_folder() / f"{chapter}.ipynb"))
+        if not inspected:
+            raise InvalidChoice(f"notebooks/{chapter}.ipynb has no cell tagged 'parameters'")
+        try:
+            found[chapter] = {
+                name: ast.literal_eval(known["default"]) for name, known in inspected.items()
+            }
+        except ValueError as error:
+            raise InvalidChoice(
+                f"a parameter of notebooks/{chapter}.ipynb has no plain value as default: {error}"
+            ) from None
+    return found
+
+
+def read_settings(texts: Iterable[str]) -> dict[str, object]:
+    """
+    Read ``name=value`` settings and check them against the chapters' parameters.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Such as ``"uptake=nep"`` or ``"depth=1"``.
+
+    Returns
+    -------
+    dict
+        Parameter → value, of the type of its default.
+
+    Raises
+    ------
+    UnknownName
+        If no chapter has such a parameter.
+    InvalidChoice
+        If a text is not ``name=value`` or the value is of another type than the default.
+    """
+    known: dict[str, object] = {}
+    for defaults in parameters().values():
+        known |= defaults
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidChoice(f"'{text}' is not a setting; write it as name=value")
+        if name in ("source", "quick"):
+            raise InvalidChoice(f"'{name}' has its own option: --{name}")
+        if name not in known:
+            raise UnknownName("parameter", name, sorted(set(known) - {"source", "quick"}))
+        settings[name] = _as_type_of(known[name], value, name)
+    return settings
+
+
+def _as_type_of(default: object, text: str, name: str) -> object:
+    if isinstance(default, str):
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(default):
+        raise InvalidChoice(
+            f"{name}={text}: expected a {type(default).__name__} such as {default!r}"
+        )
+    return value
+
+
+def notebooks_folder() -> Path:
+    """Return the folder of the source notebooks."""
+    return project_root() / "notebooks"

@@ -1,0 +1,345 @@
+"""Lay out chapters and prose for Jupyter Book: computed numbers, banners, footers."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mpcf.errors import SiteError, suggestion
+from mpcf.folders import project_root, write_atomic
+from mpcf.pipeline import chapters, measurements, stamps
+from mpcf.pipeline.contents import pages
+from mpcf.pipeline.runs import Run
+
+COSTS = "benchmarks/results/yearly.json"
+
+SHOWN_PACKAGES = ("numpy", "xarray", "statsmodels", "numba", "papermill", "jupyter-book")
+
+# How the banner that a chapter shows of itself begins (mpcf.book.chapter.Chapter.banner).
+BANNERS = ("**Demonstration data", "**Data of this page")
+
+_MARKER = re.compile(r"\{(number|sentence|figure-of-run)\}`([^`\n]+)`")
+_TABLE_MARKER = re.compile(
+    r"^(?:```\{table-of-(parameters|costs)\}\n```|\{table-of-(parameters|costs)\})[ \t]*$",
+    re.MULTILINE,
+)
+_TITLE = re.compile(r"^# .+$", re.MULTILINE)
+
+
+# ------------------------------------------------------------------------------------- staging
+
+
+def stage_pages(run: Run, stage: Path) -> None:
+    """Lay out a run's pages as Jupyter Book takes them.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose chapters are all up to date.
+    stage : Path
+        Folder to write; it mirrors the tree of the sources.
+
+    Raises
+    ------
+    SiteError
+        If a page asks for a number, sentence or figure that the run did not record.
+    """
+    import nbformat
+
+    root, results = project_root(), run.folder / "results"
+    records = {
+        kind: stamps.read(results / f"{kind}.json") for kind in ("numbers", "sentences", "figures")
+    }
+    known, banner = chapters.provenance(run), _raw(_banner(run))
+    shutil.copytree(root / "book", stage / "book", ignore=shutil.ignore_patterns(".*"))
+    shutil.copy(root / "_toc.yml", stage)
+    write_atomic(stage / "_config.yml", _config(root))
+    for record in records["figures"].values():
+        target = stage / "figures" / record["file"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(results / record["file"], target)
+    for kind, found in measurements.records(measurements.results_file(), stage / "figures").items():
+        records[kind] |= found
+    for page in pages(root / "_toc.yml"):
+        executed, prose = run.folder / f"{page}.ipynb", stage / f"{page}.md"
+        if executed.is_file():
+            footer = _raw(_footer(run, known, executed.stem))
+            notebook = nbformat.read(executed, as_version=4)
+            _complete(notebook, banner, footer)
+            notebook.cells = join_hidden(notebook.cells)
+            write_atomic(stage / f"{page}.ipynb", nbformat.writes(notebook))
+        else:
+            text = fill(prose.read_text(encoding="utf-8"), f"{page}.md", records)
+            text = _after_title(text, banner, f"{page}.md")
+            write_atomic(prose, f"{text}\n\n{_raw(_footer(run, known))}\n")
+
+
+def fill(text: str, page: str, records: Mapping[str, Mapping]) -> str:
+    """
+    Put the run's numbers, sentences and figures in the place of a page's markers.
+
+    Parameters
+    ----------
+    text : str
+        A page in MyST Markdown. Code blocks are left as they are.
+    page : str
+        Its path, for messages.
+    records : mapping
+        ``"numbers"``, ``"sentences"`` and ``"figures"``, each from key to record.
+
+    Returns
+    -------
+    str
+        The page as this run fills it.
+
+    Raises
+    ------
+    SiteError
+        If a key is not among the records, or a number can't be written in the form asked for.
+
+    Examples
+    --------
+    >>> area = {"value": 14.26, "unit": "1e6 km2", "meaning": "permafrost area"}
+    >>> fill("{number}`02-thaw/area|.1f` million km²", "a.md", {"numbers": {"02-thaw/area": area}})
+    '14.3 million km²'
+    """
+
+    def one(match: re.Match) -> str:
+        kind = match[1]
+        key, _, form = match[2].partition("|")
+        known = records["figures" if kind == "figure-of-run" else f"{kind}s"]
+        if key not in known:
+            hint = suggestion(key, known) if known else "it recorded none"
+            raise SiteError(f"{page}: the run recorded no {kind} '{key}'; {hint}")
+        if kind == "number":
+            return _number(known[key]["value"], form or ".3g", f"{page}: {match[0]}")
+        return known[key] if kind == "sentence" else _figure(key, known[key])
+
+    def table(match: re.Match) -> str:
+        return _TABLES[match[1] or match[2]]()
+
+    def prose(part: str) -> str:
+        return _TABLE_MARKER.sub(table, _MARKER.sub(one, part))
+
+    return "".join(part if code else prose(part) for code, part in _code_and_prose(text))
+
+
+def _code_and_prose(text: str) -> Iterator[tuple[bool, str]]:
+    """Split a page into code blocks (True) and the rest (False); a directive is no code."""
+    code, directives, part = "", [], ""
+    for line in text.splitlines(keepends=True):
+        opening = re.match(r"(`{3,}|~{3,})(.*)", line.strip())
+        if code:
+            part += line
+            if line.strip() == code:
+                yield True, part
+                code, part = "", ""
+        elif opening and opening[2].startswith("{"):
+            directives.append(opening[1])
+            part += line
+        elif directives and line.strip() == directives[-1]:
+            directives.pop()
+            part += line
+        elif opening and "`" not in opening[2]:
+            yield False, part
+            code, part = opening[1], line
+        else:
+            part += line
+    yield bool(code), part
+
+
+def _number(value: float | None, form: str, where: str) -> str:
+    if value is None:
+        return "unknown"
+    try:
+        return format(value, form).replace("-", "−")
+    except ValueError as error:
+        raise SiteError(f"{where}: {error}") from None
+
+
+def _figure(key: str, record: Mapping[str, str]) -> str:
+    alt = json.dumps(" ".join(record["alt"].split()), ensure_ascii=False)
+    name = key.replace("/", "-")
+    wide = ":figclass: mpcf-wide\n" if record.get("wide") else ""
+    return (
+        f"\n:::{{figure}} /figures/{record['file']}\n:alt: {alt}\n:name: {name}\n{wide}\n"
+        f"{' '.join(record['caption'].split())}\n:::\n"
+    )
+
+
+def _table_of_parameters() -> str:
+    """Write the demonstration's parameters as Markdown, a table for each group."""
+    from mpcf.book.wording import typeset_unit
+    from mpcf.demo import parameters
+
+    frame = parameters.table().astype(str)
+    units = (
+        frame.pop("unit")
+        .map(typeset_unit)
+        .str.replace(" ", "\u00a0")
+        .replace({"1": "", "year": ""})
+    )
+    frame["value"] = (frame["value"] + "\u00a0" + units).str.rstrip("\u00a0")
+    links = r"[doi](https://doi.org/\1)"
+    frame["source"] = frame["source"].str.replace(r"doi (10\.[^\s,;)]+)", links, regex=True)
+    blocks = []
+    for group, rows in frame.groupby("group", sort=False):
+        part = rows.drop(columns="group")
+        lines = [list(part.columns), ["---"] * part.shape[1], *part.to_numpy().tolist()]
+        cells = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in lines)
+        blocks.append(f"**{group.capitalize()}**\n\n" + "\n".join(f"| {line} |" for line in cells))
+    return "\n\n".join(blocks)
+
+
+def _table_of_costs() -> str:
+    return measurements.costs(project_root() / COSTS)
+
+
+_TABLES = {"parameters": _table_of_parameters, "costs": _table_of_costs}
+
+
+def _complete(notebook, banner: str, footer: str) -> None:
+    """Add the banner, unless the chapter shows one, and the footer; keep what a page can show."""
+    import nbformat
+
+    def cell(name: str, text: str):
+        return nbformat.v4.new_markdown_cell(text, id=f"site-{name}")
+
+    outputs = [
+        output.get("data", {}) for known in notebook.cells for output in known.get("outputs", [])
+    ]
+    for data in outputs:
+        if "text/html" in data:  # of the same figure; Plotly's own is for JupyterLab
+            data.pop("application/vnd.plotly.v1+json", None)
+    shown = [data.get("text/markdown", "") for data in outputs]
+    if not any(text.lstrip("> ").startswith(BANNERS) for text in shown):
+        notebook.cells.insert(1, cell("banner", banner))
+    notebook.cells.append(cell("footer", footer))
+
+
+def join_hidden(cells: Sequence) -> list:
+    """Join hidden cells that only prepare with the hidden one after them.
+
+    A row of folded sources with nothing between them would tell a reader nothing.
+
+    Parameters
+    ----------
+    cells : sequence of notebook cells
+        Executed.
+
+    Returns
+    -------
+    list of notebook cells
+        With the sources of joined cells one below the other.
+    """
+    joined: list = []
+    for cell in cells:
+        before = joined[-1] if joined else {}
+        if _silent(before) and _hidden_by(before) == _hidden_by(cell):
+            cell["source"] = f"{joined.pop()['source']}\n\n{cell['source']}"
+        joined.append(cell)
+    return joined
+
+
+def _hidden_by(cell) -> frozenset[str]:
+    tags = cell.get("metadata", {}).get("tags", ())
+    return frozenset(tags) & {"hide-input", "hide-cell"}
+
+
+def _silent(cell) -> bool:
+    """Check whether a cell is hidden and shows nothing."""
+    return bool(_hidden_by(cell)) and not cell.get("outputs")
+
+
+def _after_title(text: str, banner: str, page: str) -> str:
+    title = _TITLE.search(text)
+    if not title:
+        raise SiteError(f"{page} has no title; begin it with '# Title'")
+    return f"{text[: title.end()]}\n\n{banner}\n{text[title.end() :]}"
+
+
+def _raw(markup: str) -> str:
+    return f"```{{raw}} html\n{markup}\n```"
+
+
+def _banner(run: Run) -> str:
+    from mpcf.data import catalog, sources
+
+    entry = catalog.entry(run.source)
+    if sources.is_synthetic(run.source, quick=run.quick):
+        text = (
+            "<strong>Demonstration data.</strong> Results of the run that this site shows come "
+            "from the book’s own synthetic ensemble, a reduced physical model. They are not CESM2 "
+            "output, and no finding here is a finding about CESM2 or about the Arctic."
+        )
+    else:
+        text = f"<strong>Data of this site:</strong> {html.escape(entry.description)}"
+    return f'<aside class="mpcf-banner" aria-label="Data"><p>{text}</p></aside>'
+
+
+def _footer(run: Run, known: Mapping[str, Mapping], chapter: str = "") -> str:
+    """Where the page's results come from; of the whole run, or of one chapter."""
+    runs = [stamp for name, stamp in known.items() if name != "data" and stamp]
+    stamp = known.get(chapter) or max(runs, key=lambda one: one["finished"])
+    seconds = stamp["seconds"] if chapter else sum(one["seconds"] for one in runs)
+    values: dict[str, object] = {}
+    for one in [stamp] if chapter else runs:
+        values |= one["parameters"]
+    checksum = known["data"].get("checksum", "")
+    versions = stamp["versions"]
+    lines = {
+        "Source": run.source + (" (quick: the small ensemble)" if run.quick else ""),
+        "Data checksum": f"sha256 {checksum[:16]}" if checksum else "not known for this source",
+        "Parameters": ", ".join(f"{name} = {value}" for name, value in values.items()),
+        "Git commit": (stamp["commit"] if chapter else stamps.git_commit()) or "not in git",
+        "Versions": ", ".join(f"{p} {versions[p]}" for p in SHOWN_PACKAGES if p in versions),
+        "Run": f"{stamp['finished']}, took {seconds:.0f} s",
+    }
+    rows = "".join(
+        f"<div><dt>{html.escape(term)}</dt><dd>{html.escape(text)}</dd></div>"
+        for term, text in lines.items()
+    )
+    return (
+        '<aside class="mpcf-provenance" aria-label="Provenance of this page"><dl>'
+        f'{rows}<div><dt>Numbers</dt><dd><a href="../results/numbers.json">all numbers of this '
+        "run (JSON)</a></dd></div></dl></aside>"
+    )
+
+
+def _config(root: Path) -> str:
+    """_config.yml with the repository's address and buttons, where there is an address."""
+    import yaml
+
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    url = repository_url()
+    if url:
+        branch = stamps.git("rev-parse", "--abbrev-ref", "HEAD")
+        config["repository"] = {"url": url, "branch": "main" if branch in ("", "HEAD") else branch}
+        config["html"] |= {"use_repository_button": True, "use_edit_page_button": True}
+        if urlsplit(url).hostname == "github.com":
+            config["launch_buttons"]["binderhub_url"] = "https://mybinder.org"
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+
+
+def repository_url() -> str:
+    """
+    Public address of the repository: ``MPCF_REPOSITORY_URL``, otherwise the git origin.
+
+    Returns
+    -------
+    str
+        An https address without credentials; empty if there is none.
+    """
+    url = os.environ.get("MPCF_REPOSITORY_URL") or stamps.git("remote", "get-url", "origin")
+    if ssh := re.fullmatch(r"(?:ssh://)?git@([\w.-]+)[:/](.+)", url):
+        url = f"https://{ssh[1]}/{ssh[2]}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return ""
+    return f"https://{parts.hostname}{parts.path}".removesuffix("/").removesuffix(".git")

@@ -1,0 +1,215 @@
+"""Stamps: what went into a step and what came out, as hashes that take seconds to check."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+from mpcf.folders import project_root, write_atomic
+
+# Larger files are known by size and time of change, not by content.
+LARGE_FILE = 16 * 2**20  # bytes
+
+
+def read(path: Path) -> dict:
+    """
+    Read a stamp.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+
+    Returns
+    -------
+    dict
+        Its values; empty if there is no stamp or it can't be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def write(path: Path, **values: object) -> None:
+    """
+    Write a stamp, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    **values : object
+        What it says; plain JSON values.
+    """
+    write_atomic(path, json.dumps(values, indent=1, sort_keys=True) + "\n")
+
+
+def fingerprint(path: Path) -> str | None:
+    """
+    Hash of a file or folder: small files by content, large ones and Zarr by size and time.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+
+    Returns
+    -------
+    str or None
+        Its hash; None if it is not there.
+    """
+    if not path.exists():
+        return None
+    base = path.parent
+    return digest(
+        {
+            file.relative_to(base).as_posix(): (
+                (stat.st_size, stat.st_mtime_ns)
+                if (stat := file.stat()).st_size > LARGE_FILE
+                or any(part.endswith(".zarr") for part in file.relative_to(base).parts)
+                else hashlib.sha256(file.read_bytes()).hexdigest()
+            )
+            for file in _walk(path)
+        }
+    )
+
+
+def checksum(path: Path) -> str:
+    """
+    Sha256 over the content of all files of a folder, in the order of their names.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    str
+        The checksum, in hexadecimal digits.
+    """
+    whole = hashlib.sha256()
+    for file in _walk(path):
+        whole.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with open(file, "rb") as content:
+            whole.update(hashlib.file_digest(content, "sha256").digest())
+    return whole.hexdigest()
+
+
+def _walk(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+
+
+def package_files(folder: Path, *, only: tuple = (), leave_out: tuple = ()) -> dict[str, str]:
+    """
+    Content hashes of a package's files, but for what Python writes there itself.
+
+    Parameters
+    ----------
+    folder : Path
+        The package.
+    only, leave_out : tuple of str, optional
+        Files and folders at its top that alone count, or that do not.
+
+    Returns
+    -------
+    dict
+        Path inside the package → sha256.
+    """
+    chosen = {}
+    for file in _walk(folder):
+        parts = file.relative_to(folder).parts
+        if "__pycache__" in parts or parts[0] in leave_out or (only and parts[0] not in only):
+            continue
+        chosen["/".join(parts)] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return chosen
+
+
+def digest(*parts: object) -> str:
+    """
+    Hash plain values.
+
+    Parameters
+    ----------
+    *parts : object
+        Bytes, or what JSON can hold.
+
+    Returns
+    -------
+    str
+        Their sha256.
+    """
+    whole = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode()
+        whole.update(hashlib.sha256(data).digest())
+    return whole.hexdigest()
+
+
+def git_commit() -> str:
+    """
+    Commit of the book's sources.
+
+    Returns
+    -------
+    str
+        Twelve digits, with ``+ changes`` where files differ from it; empty outside git.
+    """
+    commit = git("rev-parse", "--short=12", "HEAD")
+    return f"{commit} + changes" if commit and git("status", "--porcelain") else commit
+
+
+def git(*arguments: str) -> str:
+    """
+    Ask git about the book's folder.
+
+    Parameters
+    ----------
+    *arguments : str
+        Arguments of git.
+
+    Returns
+    -------
+    str
+        What it printed; empty if it failed or is not installed.
+    """
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project_root()), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """
+    Versions of installed packages.
+
+    Parameters
+    ----------
+    packages : iterable of str
+        Their names; those that are not installed are left out.
+
+    Returns
+    -------
+    dict
+        Name → version.
+    """
+    found = {}
+    for name in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found

@@ -1,0 +1,1 @@
+"""From months to years: the yearly dataset and how it is streamed."""

@@ -1,0 +1,64 @@
+"""Candidates: a planted truth comes back, and the null stays nothing."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mpcf.method import candidates
+from mpcf.method.statistics import weighted_correlation
+from mpcf.method.truth import score_against_truth
+
+STRETCH = {"all": (2000, 2039)}
+
+
+@pytest.fixture
+def world(yearly_stub):
+    """Uptake that follows liquid water alone, and one that follows temperature alone."""
+    rng = np.random.default_rng(3)
+    yearly = yearly_stub
+    trend = xr.DataArray(np.linspace(0.0, 3.0, 40), dims="year")
+    yearly["soil_liquid"] = yearly["soil_liquid"] + trend
+    yearly["soil_water"] = yearly["soil_water"] + trend
+    for name in ("thaw_depth", "snow", "cSoil"):
+        yearly[name] = yearly["thaw_wetness"].copy(data=1.0 + rng.random((4, 40, 2, 3)))
+    yearly["permafrost"] = yearly["thaw_depth"] > 1.5
+    moisture = yearly["soil_liquid"].sel(season="year", top=1.0, drop=True)
+    temperature = yearly["temperature"].sel(season="year", drop=True)
+    noise = 0.01 * moisture.copy(data=rng.normal(size=moisture.shape))
+    y = -2.0 * moisture + temperature + noise
+    null = (temperature + noise).expand_dims(meaning=["liquid", "total"])
+    base = moisture.sel(year=slice(2000, 2014)).mean("year")
+    truth = (-2.0 * (moisture - base)).expand_dims(meaning=["liquid", "total"])
+    return yearly, y, null, truth, xr.ones_like(moisture.isel(member=0, year=0, drop=True)) * 1e12
+
+
+def test_every_candidate_finds_what_was_planted(world):
+    rows = [r for r in candidates.score_candidates(*world, STRETCH) if r["moisture"] == "liquid"]
+    assert len(rows) == len(candidates.CANDIDATES) * 3
+    for row in rows:
+        assert row["estimate"] == pytest.approx(row["truth"], rel=0.05), row
+        assert abs(row["null"]) < 0.05 * abs(row["truth"]), row
+        assert row["pattern"] > 0.9, row
+
+
+def test_the_plain_candidate_is_the_plain_regression(world):
+    yearly, y, null, truth, region = world
+    rows = candidates.score_candidates(*world, STRETCH)
+    (row,) = (
+        r for r in rows
+        if (r["moisture"], r["candidate"], r["estimator"]) == ("liquid", "plain", "raw trend")
+    )  # fmt: skip
+    moisture = yearly["soil_liquid"].sel(season="year", top=1.0, drop=True)
+    x = candidates.design(yearly, moisture, "plain")
+    one = score_against_truth(y, null[0], x, truth[0], region, STRETCH["all"], "raw trend")
+    for name in ("estimate", "null", "truth", "pattern"):
+        assert row[name] == pytest.approx(one[name], rel=1e-9), name
+
+
+def test_pattern_is_weighted_and_leaves_gaps_out():
+    a, b = np.array([1.0, 2.0, 3.0, np.nan]), np.array([2.0, 4.0, 6.0, -9.0])
+    assert weighted_correlation(a, b, np.ones(4)) == pytest.approx(1.0)
+    assert np.isnan(weighted_correlation(a[:2], b[:2], np.ones(2)))
+    tilted = np.array([2.0, 4.0, -6.0, 0.0])
+    heavy = weighted_correlation(a, tilted, np.array([1.0, 1.0, 1e-9, 1.0]))
+    assert heavy == pytest.approx(1.0, abs=1e-6)

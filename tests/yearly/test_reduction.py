@@ -1,0 +1,120 @@
+"""Months to years, on a dataset whose yearly values can be worked out by hand."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mpcf.folders import build_dir
+from mpcf.ground.constants import HEAT_CAPACITY_ICE, HEAT_CAPACITY_WATER, LATENT_HEAT_OF_FUSION
+from mpcf.yearly.reduction import SOLID_HEAT_CAPACITY, to_yearly
+from mpcf.yearly.stream import write_yearly
+
+SUMMER_DAYS = 31 + 30 + 31 + 31 + 30
+
+
+@pytest.fixture
+def yearly(monthly):
+    return to_yearly(monthly)
+
+
+def cell(yearly):
+    return yearly.isel(member=0, year=1, lat=0, lon=0)
+
+
+def test_fluxes_add_up_over_the_seconds_of_the_year(yearly):
+    assert float(cell(yearly)["gpp"]) == pytest.approx(3e-5 * 365 * 86400, rel=1e-6)
+    assert yearly["gpp"].attrs["units"] == "gC m-2 yr-1"
+
+
+def test_seasons_weight_months_by_their_length(yearly):
+    temperature = cell(yearly)["temperature"]
+    assert float(temperature.sel(season="thaw")) == pytest.approx(10.0, abs=1e-4)
+    assert float(temperature.sel(season="year")) == pytest.approx(10 * SUMMER_DAYS / 365, abs=1e-4)
+    rain = cell(yearly)["precipitation"]
+    assert float(rain.sel(season="thaw")) == pytest.approx(2e-5 * 86400 * SUMMER_DAYS, rel=1e-5)
+
+
+def test_water_is_summed_to_depth_with_partial_layers(yearly):
+    thaw = cell(yearly).sel(season="thaw")
+    liquid = [30 / 2, 30 + 90 + 10 * 0.2, 30 + 90 + 10 + 10 * 0.6]
+    np.testing.assert_allclose(thaw["soil_liquid"], liquid, rtol=1e-6)
+    ice = [0, 300 * 0.2, 300 + 600 * 0.6]
+    np.testing.assert_allclose(thaw["soil_water"], np.add(liquid, ice), rtol=1e-6)
+
+
+def test_thaw_and_permafrost(yearly):
+    one = cell(yearly)
+    crossing = 0.5 + 0.8 * 0.5
+    assert float(one["alt"]) == pytest.approx(crossing)
+    assert float(one["thaw_depth"]) == pytest.approx(crossing)
+    assert float(one["frozen_depth"]) == pytest.approx(3.0 - 0.8)
+    assert float(one["permafrost"]) == 1 and float(one["talik"]) == 0
+    np.testing.assert_allclose(one["tsl_max"], [2, 2, -2, -2], atol=1e-4)
+    assert yearly["permafrost"].isel(year=0).isnull().all()
+
+
+def test_wetness_counts_water_and_soil_to_the_same_depth(yearly):
+    thawed = 0.9
+    water = 30 + 90 + 10 * 0.1
+    assert float(cell(yearly)["thaw_wetness"]) == pytest.approx(water / (1000 * thawed), rel=1e-5)
+
+
+def test_autumn_heat_is_counted_to_three_metres(yearly):
+    liquid, ice = np.array([30, 90, 10, 6.0]), np.array([0, 0, 300, 360.0])
+    thickness, above_zero = np.array([0.2, 0.6, 1.0, 1.2]), np.array([2, 2, -2, -2.0])
+    capacity = SOLID_HEAT_CAPACITY * thickness + HEAT_CAPACITY_WATER * liquid
+    capacity += HEAT_CAPACITY_ICE * ice
+    one = cell(yearly)
+    assert float(one["latent_heat"]) == pytest.approx(
+        LATENT_HEAT_OF_FUSION * liquid.sum(), rel=1e-6
+    )
+    assert float(one["sensible_heat"]) == pytest.approx((capacity * above_zero).sum(), rel=1e-3)
+
+
+def test_zero_curtain_is_dated_by_its_september(yearly):
+    # 2 °C in mid-September (day 46), −5 °C in mid-October (day 76.5), at the node nearest 0.3 m
+    days = 30.5 * 1.0 / 7.0
+    assert float(cell(yearly)["zero_curtain"]) == pytest.approx(days, rel=1e-5)
+    assert yearly["zero_curtain"].isel(year=-1).isnull().all()
+
+
+def test_snow_is_that_of_january_to_march(yearly):
+    assert float(cell(yearly)["snow"]) == pytest.approx(0.4)
+
+
+def test_sea_stays_empty(yearly):
+    for name in yearly.data_vars:
+        if {"year", "lon"} <= set(yearly[name].dims):
+            assert yearly[name].isel(lon=2).isnull().all(), name
+
+
+def test_months_that_are_not_whole_years_are_refused(monthly):
+    with pytest.raises(ValueError, match="whole years"):
+        to_yearly(monthly.isel(time=slice(1, 35)))
+    with pytest.raises(ValueError, match="not one after the other"):
+        to_yearly(
+            xr.concat(
+                [monthly.isel(time=slice(0, 12)), monthly.isel(time=slice(24, 36))],
+                "time",
+                data_vars="minimal",
+            )
+        )
+
+
+def test_a_block_gives_what_the_whole_gives(monthly):
+    whole = to_yearly(monthly)
+    block = to_yearly(monthly.isel(member=[1], lon=[0, 1]))
+    xr.testing.assert_identical(block, whole.isel(member=[1], lon=[0, 1]))
+
+
+def test_written_member_by_member(monthly, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPCF_BUILD", str(tmp_path))
+    path = build_dir("demo") / "yearly.zarr"
+    write_yearly(monthly, path, progress=False)
+    write_yearly(monthly, path, progress=False)
+    written = xr.open_zarr(path, chunks=None).load()
+    expected = to_yearly(monthly)
+    assert set(written.variables) == set(expected.variables)
+    for name in expected.data_vars:
+        xr.testing.assert_equal(written[name], expected[name])
+    assert [p.name for p in path.parent.iterdir()] == ["yearly.zarr"]
