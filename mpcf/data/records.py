@@ -1,8 +1,4 @@
-"""Real records as tidy datasets, and a way to go on without them.
-
-:func:`load_record` gives a record, or says why it can't be had. In a notebook, the cells that need a
-record which can't be had are then left out, and the others run.
-"""
+"""Small real records: opened, checked, downloaded once, and made tidy."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
             "title": "Demonstration ensemble of the Moisture-amplified Permafrost Carbon Feedback",
             "institution": "synthetic",
             "source": "mpcf.demo: FaIR climate, reduced soil column and carbon model",
-            "history": f"made by mpcf.demo.simulate with seed {seed}",
+            "history": f"made by mpcf.demo.store.simulate with seed {seed}",
             "references": "book/model-card.md",
             "Conventions": "CF-1.11",
             "mpcf_synthetic": "true",

@@ -327,7 +327,8 @@ def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> F
     Parameters
     ----------
     found : mapping of str to mapping
-        By scenario, then ``"with"`` and ``"without"``: what `mpcf.method.refreeze.refreeze_metrics` gives.
+        By scenario, then ``"with"`` and ``"without"``: what
+        `mpcf.method.refreeze.refreeze_metrics` returns.
     first_year : int
         First year of the net-zero phase.
 

@@ -129,7 +129,7 @@ def moisture_lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) ->
     Returns
     -------
     DataArray (predictor, ...)
-        ``moisture_lead``, below zero where moisture's part is the lowest, and ``lead by size``, above zero
+        ``lead``, below zero where moisture's part is the lowest, and ``lead by size``, above zero
         where it is the largest in size.
     """
     ranked_by = parts if ranked_by is None else ranked_by
@@ -214,8 +214,8 @@ def all_hold(*verdicts: str) -> str:
 
     Examples
     --------
-    >>> all_hold("holds", "does not hold"), all_hold("holds", "can't be told"), all_hold("holds", "holds")
-    ('does not hold', "can't be told", 'holds')
+    >>> all_hold("holds", "does not hold"), all_hold("holds", "holds")
+    ('does not hold', 'holds')
     """
     if "does not hold" in verdicts:
         return "does not hold"

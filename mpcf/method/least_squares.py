@@ -1,7 +1,7 @@
 """Least squares in many cells at once: compiled kernels, numpy in, numpy out.
 
-Cells are gathered, `CELLS_PER_SLAB` at a time, into a buffer in which the rows of one cell lie side by side,
-so that a cell stays in the cache from its effects to its errors. Each cell goes through the same
+Cells are gathered, `CELLS_PER_SLAB` at a time, into a buffer in which the rows of one cell lie side
+by side, so that a cell stays in the cache from its effects to its errors. Each cell goes through the same
 compiled code whatever its neighbours, the chunks or the number of threads, and so gives the same
 bits.
 

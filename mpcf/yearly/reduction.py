@@ -101,7 +101,8 @@ _ATTRIBUTES = {
     "zero_curtain": ("zero curtain near 0.3 m, from monthly means", "days"),
 }
 
-# the curtain's kernel runs in parallel itself, and not every numba threading layer supports concurrent parallel regions
+# the curtain's kernel is parallel, and not every numba threading layer supports concurrent
+# parallel regions
 _PARALLEL_KERNEL = threading.Lock()
 
 
@@ -250,7 +251,8 @@ def join_years(reduced: xr.Dataset) -> xr.Dataset:
     -------
     Dataset (member, year, ...)
         What of the yearly dataset can be made from them: without the members' series and the
-        grid, and without results of `reduce_months`, other than `NEEDS_NEIGHBOUR_YEARS`, that are not there.
+        grid, and without those results of `reduce_months`, `NEEDS_NEIGHBOUR_YEARS` apart, that
+        are not there.
     """
     out = reduced.drop_vars(["crossing", "open_layer", "curtain_node"])
     out["permafrost"] = permafrost(out["tsl_max"])

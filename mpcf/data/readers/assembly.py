@@ -224,7 +224,7 @@ def _whole_years(months: Months, notes: list[str]) -> Months:
 
 
 def _labels(members: Sequence[str]) -> tuple[str, list[int]]:
-    """Number the members; their names in the source become an attribute."""
+    """Return numbers for the members; their names in the source become an attribute."""
     numbers = [int(m) if m.isascii() and m.isdigit() else None for m in members]
     if None in numbers or len(set(numbers)) < len(numbers):
         numbers = list(range(1, len(members) + 1))
