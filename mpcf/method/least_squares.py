@@ -1,9 +1,9 @@
 """Least squares in many cells at once: compiled kernels, numpy in, numpy out.
 
 Cells are gathered, `CELLS_PER_SLAB` at a time, into a buffer in which the rows of one cell lie side
-by side, so that a cell stays in the cache from its effects to its errors. Each cell goes through the same
-compiled code whatever its neighbours, the chunks or the number of threads, and so gives the same
-bits.
+by side, so that a cell stays in the cache from its effects to its errors. Each cell goes through
+the same compiled code whatever its neighbours, the chunks or the number of threads, and so gives
+the same bits.
 
 The columns [X y] are factored by modified Gram-Schmidt into orthogonal columns v and a unit upper
 triangle U. Normal equations would square the condition number; this does not. With d_j = |v_j|²,
