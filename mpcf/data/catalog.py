@@ -337,7 +337,6 @@ def _parse(where: str, name: str, raw: Any) -> Source:
 _IN_WORDS = {
     "bool_type": "must be true or false, without quotes",
     "dict_type": "must be a mapping",
-    "invalid_key": "has a key that is no text",
     "model_type": "must be a mapping",
     "string_too_short": "must not be empty",
     "string_type": "must be a text",
@@ -361,6 +360,8 @@ def _in_words(fault: Any, metadata: dict) -> str:
     if kind == "extra_forbidden":
         known = [k for k in _KINDS[fault["loc"][0]].model_fields if k not in ("name", *_BESIDE)]
         return f"metadata can't hold {key!r}; {suggestion(key, known)}"
+    if kind == "invalid_key":
+        return f"a key must be a text, not {found!r}"
     if kind == "missing":
         return f"it lacks '{key}'"
     if kind == "value_error":
