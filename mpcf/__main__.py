@@ -18,7 +18,7 @@ from mpcf import folders
 from mpcf.data import catalog, sources
 from mpcf.errors import BookError, DataError, SiteError, SourceUnavailable, system_fault
 from mpcf.folders import SCHEDULER_VARIABLE
-from mpcf.pipeline import chapters, contents, page_checks, runs, site
+from mpcf.pipeline import chapters, contents, freshness, page_checks, runs, site
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -251,6 +251,11 @@ def _golden(options: argparse.Namespace) -> None:
 def _bring_up_to_date(run: runs.Run, last: str | None = None) -> None:
     if chapters.simulate(run):
         _say("data", run.folder / "data")
+    if places := freshness.unwatched(run):
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        again = f".venv/bin/python -m mpcf run 01 --source {run.source}"
+        again += " --quick" if run.quick else ""
+        print(f"not watched for changes: {places[0]}{more}; to read it anew: {again}")
     done = chapters.run_chapters(run, last)
     print(f"chapters executed: {', '.join(done)}" if done else "chapters: all up to date")
 

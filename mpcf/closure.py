@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent
+_FOR_TYPES_ALONE = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 def reached(sources: Iterable[str], root: Path = ROOT) -> list[Path]:
@@ -124,10 +125,11 @@ def _imported(tree: ast.Module, root: Path) -> list[Path]:
 
 def _run_time_nodes(node: ast.AST) -> Iterable[ast.AST]:
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
-            continue
-        yield child
-        yield from _run_time_nodes(child)
+        if isinstance(child, ast.If) and ast.unparse(child.test) in _FOR_TYPES_ALONE:
+            yield from _run_time_nodes(ast.Module(child.orelse, []))
+        else:
+            yield child
+            yield from _run_time_nodes(child)
 
 
 def _file_of(module: str, root: Path) -> Path | None:

@@ -110,6 +110,31 @@ def lock(folder: Path) -> Iterator[None]:
         held.release()
 
 
+def files_below(folder: Path | str) -> Iterator[str]:
+    """
+    Files of a folder and of all folders below it; links are followed, but never in a circle.
+
+    Parameters
+    ----------
+    folder : Path or str
+        The folder.
+
+    Yields
+    ------
+    str
+        Path of a file; a folder to which several links lead is entered once.
+    """
+    seen = set()
+    for where, inner, names in os.walk(folder, followlinks=True):
+        state = os.stat(where)
+        if (state.st_dev, state.st_ino) in seen:
+            inner.clear()
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        inner.sort()
+        yield from (os.path.join(where, name) for name in sorted(names))
+
+
 def write_atomic(path: Path, text: str) -> None:
     """
     Write a text file so that it is either whole or as it was before.

@@ -131,13 +131,20 @@ class Chapter:
         -------
         Dataset or None
             See `mpcf.demo.store.TWINS`; None where the source has no twins.
+
+        Raises
+        ------
+        SourceUnavailable
+            If the twins' folder begins with an environment variable that is not set.
         """
         import xarray as xr
 
+        from mpcf.data.places import resolve
+
         if self.source.truth is None:
             return None
-        folder = Path(self.source.truth.replace("{{ BUILD }}", str(self.build)))
-        return xr.open_zarr(folder / f"{name}.zarr", chunks=None).load()
+        folder = resolve(self.source.truth, self.source_name, quick=self.quick)
+        return xr.open_zarr(f"{folder}/{name}.zarr", chunks=None).load()
 
     def save(self, dataset: xr.Dataset, name: str) -> None:
         """Write a result as ``results/<chapter>/<name>.nc``, aside first, then renamed."""

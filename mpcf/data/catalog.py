@@ -1,38 +1,94 @@
 """Read and check ``catalog.yml``.
 
-Intake renders templates with plain Jinja and imports any driver that an entry names, so the file is
-checked against short lists of what may stand in it before Intake sees it.
+Intake renders templates with plain Jinja and imports any driver that an entry names. So the file is
+checked against short lists of what may stand in it, and Intake is handed entries whose templates
+`mpcf.data.places` has interpreted.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import warnings
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from mpcf.data.phases import _phases
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from mpcf.data.phases import read_phases
+from mpcf.data.places import check_place, check_text, fill, resolve, variable
 from mpcf.errors import CatalogError, UnknownSource, suggestion
-from mpcf.folders import build_dir, project_root
-
-CONVENTIONS = ("standard", "cesm", "cmip6", "record")
+from mpcf.folders import project_root
 
 ESM_DRIVER = "intake_esm.core.esm_datastore"
-DRIVERS = ("zarr", "netcdf", "opendap", "csv", ESM_DRIVER)
 
-_BUILD, _RECORDS = "{{ BUILD }}/", "{{ RECORDS }}/"
-_TEMPLATE = re.compile(
-    r"\{\{ ?(BUILD|RECORDS|CATALOG_DIR|env\((?P<variable>[A-Z][A-Z0-9_]*)\)) ?\}\}"
-)
 # One that YAML takes for a mapping, since it stands without quotes.
 _BARE_TEMPLATE = re.compile(r"(?m)^[ -]*(?P<key>\w+:) +(?P<text>\{\{[^#\n]*[^#\s])")
 
+Place = Annotated[str, Field(min_length=1), AfterValidator(check_place)]
+"""A path or address, which may begin with a template; see `mpcf.data.places.resolve`."""
 
-@dataclass(frozen=True)
-class Source:
-    """An entry of the catalogue.
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda names: () if names is None else names),
+    Field(strict=False),
+]
+"""A list of names; ``null`` is an empty one."""
+
+
+# --------------------------------------------------------------------------------- what an entry is
+
+
+class Arguments(BaseModel):
+    """What an entry hands to its driver, as it stands in the catalogue."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    @model_validator(mode="after")
+    def _lead_nowhere_else(self) -> Arguments:
+        for text in _texts(self.model_dump(exclude={"urlpath", "obj"})):
+            check_place(text)
+        return self
+
+
+class FileArguments(Arguments):
+    """Arguments of a driver that opens files.
+
+    Attributes
+    ----------
+    urlpath : str
+        Where the data are.
+    xarray_kwargs : dict
+        How xarray is asked to open them.
+    """
+
+    urlpath: Place
+    xarray_kwargs: dict[str, Any] = Field(default_factory=dict)
+
+
+class CatalogueArguments(Arguments):
+    """Arguments of intake-esm.
+
+    Attributes
+    ----------
+    obj : str
+        Where the catalogue is.
+    """
+
+    obj: Place
+
+
+class Source(BaseModel):
+    """An entry of the catalogue, of any convention.
 
     Attributes
     ----------
@@ -40,9 +96,12 @@ class Source:
         Its name.
     description : str
         What the data are, in a sentence.
+    driver : str
+        The Intake driver that opens them.
+    args : Arguments
+        What the driver is handed.
     convention : str
-        ``"standard"``, ``"cesm"``, ``"cmip6"`` or ``"record"``: how the stored data are named and
-        counted.
+        How the stored data are named and counted.
     phases : dict of str to (int, int)
         First and last year of each phase, both inclusive; empty where they are not set.
     citation, licence : str
@@ -50,45 +109,108 @@ class Source:
     is_synthetic : bool
         Whether the entry declares the data to be synthetic.
     truth : str or None
-        Folder of the twins, from which moisture's true effect is known.
-    url, sha256, quirks : str
-        Of a record: its public address, the checksum of its file, what a reader must know.
-    model : str or None
-        Of CMIP6: its ``source_id``; None takes the first that has what the book needs.
-    experiments, members : tuple of str
-        Of CMIP6: its experiments in their order in time; its members, all if there are none.
-    catalogue : str
-        Of CMIP6: the environment variable, as a template, that names another catalogue.
+        Folder of the twins, from which moisture's true effect is known; it may begin with a
+        template.
     """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: str
     description: str
-    convention: str
-    phases: dict[str, tuple[int, int]]
+    driver: Literal["zarr", "netcdf", "opendap", "csv"]
+    args: FileArguments
+    phases: dict[str, tuple[int, int]] = Field(default_factory=dict)
     citation: str
     licence: str
     is_synthetic: bool
-    truth: str | None = None
-    url: str = ""
-    sha256: str = ""
-    quirks: str = ""
+    truth: Place | None = None
+
+    @field_validator("phases", mode="before")
+    @classmethod
+    def _follow_on_each_other(cls, raw: Any, info: ValidationInfo) -> dict[str, tuple[int, int]]:
+        return read_phases(info.data.get("name", ""), raw)
+
+
+class StandardSource(Source):
+    """A source that is already the book's standard monthly dataset."""
+
+    convention: Literal["standard"]
+
+
+class CesmSource(Source):
+    """CESM history files, a folder per member."""
+
+    convention: Literal["cesm"]
+
+
+class Cmip6Source(Source):
+    """Runs of an intake-esm catalogue.
+
+    Attributes
+    ----------
+    catalogue : str or None
+        Another catalogue, which is taken unless it begins with an environment variable that is
+        not set.
+    model : str or None
+        Its ``source_id``; None takes the first that has what the book needs.
+    experiments, members : tuple of str
+        Its experiments in their order in time; its members, all if there are none.
+    """
+
+    convention: Literal["cmip6"]
+    driver: Literal["intake_esm.core.esm_datastore"]
+    args: CatalogueArguments
+    catalogue: Place | None = None
     model: str | None = None
-    experiments: tuple[str, ...] = ()
-    members: tuple[str, ...] = ()
-    catalogue: str = ""
+    experiments: Annotated[Names, Field(min_length=1)]
+    members: Names = ()
 
 
-_METADATA = [part.name for part in fields(Source) if part.name not in ("name", "description")]
+class RecordSource(Source):
+    """A small real record.
+
+    Attributes
+    ----------
+    url, sha256 : str
+        Its public address, and the checksum of its file.
+    quirks : str
+        What a reader must know.
+    """
+
+    convention: Literal["record"]
+    url: str
+    sha256: str
+    quirks: str = ""
+
+
+_KINDS: dict[str, type[Source]] = {
+    "standard": StandardSource,
+    "cesm": CesmSource,
+    "cmip6": Cmip6Source,
+    "record": RecordSource,
+}
+CONVENTIONS = tuple(_KINDS)
+
+_ENTRY: TypeAdapter[StandardSource | CesmSource | Cmip6Source | RecordSource] = TypeAdapter(
+    Annotated[
+        StandardSource | CesmSource | Cmip6Source | RecordSource, Field(discriminator="convention")
+    ]
+)
+# Keys of an entry beside its metadata.
+_BESIDE = ("driver", "description", "args", "metadata")
+
+
+# ------------------------------------------------------------------------------- reading the file
 
 
 def sources() -> list[str]:
-    """Return the names that :func:`open_source` knows."""
-    return _names(records=False)
+    """Return the names that :func:`mpcf.data.sources.open_source` knows."""
+    return [s.name for s in read_catalogue().values() if s.convention != "record"]
 
 
 def records() -> list[str]:
-    """Return the names that :func:`open_record` knows."""
-    return _names(records=True)
+    """Return the names that :func:`mpcf.data.records.open_record` knows."""
+    return [s.name for s in read_catalogue().values() if s.convention == "record"]
 
 
 def entry(name: str) -> Source:
@@ -102,7 +224,7 @@ def entry(name: str) -> Source:
     Returns
     -------
     Source
-        What the catalogue says of it.
+        What the catalogue says of it, as the kind of its convention.
 
     Raises
     ------
@@ -111,31 +233,70 @@ def entry(name: str) -> Source:
     CatalogError
         If the catalogue is malformed or holds what is not allowed.
     """
-    catalogue = _read_catalogue()
+    catalogue = read_catalogue()
     if name not in catalogue:
-        raise UnknownSource(_unknown(name, list(catalogue)))
-    return _parse(name, catalogue[name])
+        raise unknown_entry(name, list(catalogue))
+    return catalogue[name]
 
 
-def _names(*, records: bool) -> list[str]:
-    catalogue = _read_catalogue()
-    return [n for n in catalogue if (_parse(n, catalogue[n]).convention == "record") == records]
+def unknown_entry(name: str, names: list[str]) -> UnknownSource:
+    """Return the error for a name that the catalogue lacks.
+
+    Parameters
+    ----------
+    name : str
+        The name that was given.
+    names : list of str
+        The names that would do.
+
+    Returns
+    -------
+    UnknownSource
+        Its message names the nearest ones.
+    """
+    return UnknownSource(f"the catalogue has no entry {name!r}; {suggestion(name, names)}")
 
 
-def _unknown(name: str, names: list[str]) -> str:
-    return f"the catalogue has no entry {name!r}; {suggestion(name, names)}"
+def read_catalogue() -> dict[str, Source]:
+    """Read and check ``catalog.yml``.
+
+    Returns
+    -------
+    dict of str to Source
+        Its entries by name, in their order.
+
+    Raises
+    ------
+    CatalogError
+        If it is malformed or holds what is not allowed; the message names file, entry and key.
+    """
+    path = project_root() / "catalog.yml"
+    document = _load(path)
+    if not isinstance(document, dict) or not isinstance(document.get("sources"), dict):
+        raise CatalogError(f"{path} has no 'sources:' with named entries")
+    _only(document, ("metadata", "sources"), str(path))
+    if document.get("metadata", {}) != {"version": 1}:
+        raise CatalogError(f"{path}: 'metadata' must be {{version: 1}} and nothing else")
+    return {
+        name: _parse(f"entry '{name}' of {path}", name, raw)
+        for name, raw in document["sources"].items()
+    }
 
 
-def _read_catalogue() -> dict[str, dict]:
-    """Read and check catalog.yml; give its entries by name."""
+def variables() -> set[str]:
+    """Return the environment variables that the catalogue's texts begin with."""
+    texts = [text for source in read_catalogue().values() for text in _texts(source.model_dump())]
+    return {name for text in texts if (name := variable(text))}
+
+
+def _load(path: Path) -> Any:
     import yaml
     from intake.catalog.exceptions import DuplicateKeyError
     from intake.utils import yaml_load
 
-    path = project_root() / "catalog.yml"
     text = path.read_text(encoding="utf-8")
     try:
-        document = yaml_load(text)
+        return yaml_load(text)
     except (yaml.YAMLError, DuplicateKeyError, TypeError) as error:
         if bare := _BARE_TEMPLATE.search(text):
             line = 1 + text.count("\n", 0, bare.start())
@@ -144,14 +305,6 @@ def _read_catalogue() -> dict[str, dict]:
                 f'{bare["key"]} "{bare["text"]}"'
             ) from error
         raise CatalogError(f"{path} is not plain YAML: {error}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("sources"), dict):
-        raise CatalogError(f"{path} has no 'sources:' with named entries")
-    _only(document, ("metadata", "sources"), str(path))
-    if document.get("metadata", {}) != {"version": 1}:
-        raise CatalogError(f"{path}: 'metadata' must be {{version: 1}} and nothing else")
-    for name, raw in document["sources"].items():
-        _check(f"entry '{name}' of {path}", raw)
-    return document["sources"]
 
 
 def _only(mapping: dict, allowed: tuple[str, ...], where: str) -> None:
@@ -159,85 +312,131 @@ def _only(mapping: dict, allowed: tuple[str, ...], where: str) -> None:
         raise CatalogError(f"{where} has {', '.join(extra)}; allowed are {', '.join(allowed)}")
 
 
-def _check(where: str, raw: Any) -> None:
-    """Refuse an entry that asks Intake for more than opening a file."""
-    if not isinstance(raw, dict) or not isinstance(raw.get("args"), dict):
-        raise CatalogError(f"{where} must have driver, description, args and metadata")
-    _only(raw, ("driver", "description", "args", "metadata"), where)
-    if raw.get("driver") not in DRIVERS:
-        raise CatalogError(
-            f"{where} has driver {raw.get('driver')!r}; allowed are {', '.join(DRIVERS)}"
-        )
-    place = "obj" if raw["driver"] == ESM_DRIVER else "urlpath"
-    if not isinstance(raw["args"].get(place), str):
-        raise CatalogError(f"{where} needs one '{place}'")
-    for text in _texts(raw):
-        template = _TEMPLATE.match(text)
-        rest = text[template.end() :] if template else text
-        if any(mark in rest for mark in ("{{", "}}", "{%", "{#")):
-            raise CatalogError(
-                f"{where} holds the template {text!r}; a text may only begin with {{{{ BUILD }}}}, "
-                "{{ RECORDS }}, {{ CATALOG_DIR }} or {{ env(NAME) }}"
-            )
-    for text in _texts(raw["args"]) + _texts((raw.get("metadata") or {}).get("catalogue")):
-        if ".." in re.split(r"[/\\]", text):
-            raise CatalogError(f"{where} leads upwards by '..': {text!r}; give the path itself")
+def _parse(where: str, name: str, raw: Any) -> Source:
+    if not isinstance(raw, dict) or not isinstance(raw.get("metadata"), dict):
+        raise CatalogError(f"{where} must have {', '.join(_BESIDE)}")
+    _only(raw, _BESIDE, where)
+    beside = {"name": name} | {key: value for key, value in raw.items() if key != "metadata"}
+    metadata = raw["metadata"]
+    if taken := [key for key in metadata if key in ("name", *_BESIDE)]:
+        raise CatalogError(f"{where}: metadata can't hold {taken[0]!r}")
+    try:
+        for text in _texts(raw):
+            check_text(text)
+        return _ENTRY.validate_python(beside | metadata)
+    except CatalogError as error:
+        raise CatalogError(f"{where}: {error}") from error
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        # a misspelt key is missing under its right name too, so it is named alone
+        misspelt = [fault for fault in faults if fault["type"] == "extra_forbidden"]
+        text = "; ".join(_in_words(fault, metadata) for fault in misspelt or faults)
+        raise CatalogError(f"{where}: {text}") from error
+
+
+_IN_WORDS = {
+    "bool_type": "must be true or false, without quotes",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a text",
+    "too_short": "needs at least one name",
+    "tuple_type": "must be a list of names",
+}
+
+
+def _in_words(fault: Any, metadata: dict) -> str:
+    """Return one fault that pydantic found as a clause in plain words."""
+    kind, found = fault["type"], fault["input"]
+    key = next((part for part in reversed(fault["loc"][1:]) if isinstance(part, str)), "")
+    if kind == "union_tag_not_found":
+        known = {name for source in _KINDS.values() for name in source.model_fields}
+        for name in (name for name in metadata if name not in known):
+            return f"metadata can't hold {name!r}; {suggestion(name, ['convention'])}"
+        return f"it lacks 'convention'; {suggestion('', CONVENTIONS)}"
+    if kind == "union_tag_invalid":
+        valid = ", ".join(CONVENTIONS)
+        return f"'convention' is {metadata['convention']!r}; valid names: {valid}"
+    if kind == "extra_forbidden":
+        known = [k for k in _KINDS[fault["loc"][0]].model_fields if k not in ("name", *_BESIDE)]
+        return f"metadata can't hold {key!r}; {suggestion(key, known)}"
+    if kind == "invalid_key":
+        return f"a key must be a text, not {found!r}"
+    if kind == "missing":
+        return f"it lacks '{key}'"
+    if kind == "value_error":
+        return f"'{key}': {fault['ctx']['error']}"
+    if kind == "literal_error":
+        return f"'{key}' is {found!r}; allowed: {fault['ctx']['expected']}"
+    return f"'{key}' {_IN_WORDS.get(kind, fault['msg'])}, not {found!r}"
 
 
 def _texts(node: Any) -> list[str]:
     if isinstance(node, dict):
         return [text for pair in node.items() for part in pair for text in _texts(part)]
-    if isinstance(node, list):
+    if isinstance(node, (list, tuple)):
         return [text for part in node for text in _texts(part)]
     return [node] if isinstance(node, str) else []
 
 
-def _parse(name: str, raw: dict) -> Source:
-    meta = dict(raw.get("metadata") or {})
-    phases = _phases(name, meta.pop("phases", None) or {})
-    for key in ("experiments", "members"):
-        names = meta.pop(key, None) or []
-        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-            raise CatalogError(f"'{key}' of entry '{name}' must be a list of names")
-        meta[key] = tuple(names)
-    for key in meta:
-        if key not in _METADATA:
-            near = suggestion(key, _METADATA)
-            raise CatalogError(f"metadata of '{name}' can't hold {key!r}; {near}")
-    try:
-        return Source(name=name, description=raw["description"], phases=phases, **meta)
-    except (KeyError, TypeError) as error:
-        raise CatalogError(f"entry '{name}' lacks metadata: {error}") from error
+# ----------------------------------------------------------------------------------- Intake's part
 
 
-def _urlpath(name: str) -> str:
-    return _read_catalogue()[name]["args"]["urlpath"]
+def data_place(source: Source, *, quick: bool = False, meaning: str = "") -> str:
+    """Return where the files of a source or record are.
 
+    Parameters
+    ----------
+    source : Source
+        Its entry, which has a ``urlpath``.
+    quick : bool, optional
+        Whether the build folder of the small ensemble is meant.
+    meaning : str, optional
+        What an environment variable that is not set should be set to.
 
-def _records_root() -> Path:
-    root = os.environ.get("REALDATA_ROOT")
-    return Path(root).expanduser().absolute() if root else build_dir("records")
+    Returns
+    -------
+    str
+        An absolute path or an address.
 
-
-def _intake_source(name: str, *, quick: bool = False) -> Any:
-    """Let Intake make the entry's source.
-
-    The catalogue is opened anew each time, since Intake keeps a source with the environment
-    variables that it saw first.
+    Raises
+    ------
+    SourceUnavailable
+        If the place begins with an environment variable that is not set.
     """
-    import intake
-
-    places = {"BUILD": build_dir(name, quick), "RECORDS": _records_root()}
-    parameters = {
-        key: {"description": "a folder", "type": "str", "default": str(place)}
-        for key, place in places.items()
-    }
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Shell command not executed")
-        catalogue = intake.open_catalog(
-            str(project_root() / "catalog.yml"), user_parameters=parameters, getshell=False
-        )
-        return catalogue[name]
+    return resolve(source.args.urlpath, source.name, quick=quick, meaning=meaning)
 
 
-RECORDS_VARIABLE = "REALDATA_ROOT"
+def intake_source(source: Source, *, quick: bool = False) -> Any:
+    """Return Intake's source for an entry, made from literal arguments.
+
+    Parameters
+    ----------
+    source : Source
+        The entry, which has a ``urlpath``.
+    quick : bool, optional
+        Whether the build folder of the small ensemble is meant.
+
+    Returns
+    -------
+    intake.source.DataSource
+        What the entry's driver makes of it; nothing is opened yet.
+
+    Raises
+    ------
+    SourceUnavailable
+        If a text begins with an environment variable that is not set.
+    """
+    from intake.source import registry
+
+    given = source.args.model_dump(exclude_unset=True)
+    arguments = _filled(given, source.name, quick)
+    return registry[source.driver](**arguments | {"urlpath": data_place(source, quick=quick)})
+
+
+def _filled(node: Any, name: str, quick: bool) -> Any:
+    if isinstance(node, dict):
+        return {key: _filled(value, name, quick) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_filled(value, name, quick) for value in node]
+    return fill(node, name, quick=quick) if isinstance(node, str) else node

@@ -9,8 +9,34 @@ from mpcf.errors import CatalogError
 PHASES = ("warming", "mitigation", "net-zero")
 
 
-def _phases(name: str, raw: Any) -> dict[str, tuple[int, int]]:
+def read_phases(name: str, raw: Any) -> dict[str, tuple[int, int]]:
+    """Return the phases of a catalogue entry, once they follow on each other.
+
+    Parameters
+    ----------
+    name : str
+        Name of the entry, for the message.
+    raw : object
+        What stands there: phase → its first and last year.
+
+    Returns
+    -------
+    dict of str to (int, int)
+        First and last year of each phase, both inclusive; empty where none is set.
+
+    Raises
+    ------
+    CatalogError
+        If they are not three phases without a gap; the message says what to give.
+
+    Examples
+    --------
+    >>> read_phases("mine", {"warming": [1, 2], "mitigation": [3, 3], "net-zero": [4, 9]})
+    {'warming': (1, 2), 'mitigation': (3, 3), 'net-zero': (4, 9)}
+    """
     match raw:
+        case None:
+            return {}
         case dict() if not any(raw.values()) and set(raw) <= set(PHASES):
             return {}
         case {

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mpcf.data.catalog import (
-    _RECORDS,
-    Source,
-    _intake_source,
-    _records_root,
-    _unknown,
-    _urlpath,
+    RecordSource,
+    data_place,
     entry,
+    intake_source,
     records,
+    unknown_entry,
 )
-from mpcf.errors import RecordChanged, RecordUnavailable, UnknownSource
+from mpcf.data.places import RECORDS_VARIABLE
+from mpcf.errors import RecordChanged, RecordUnavailable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,18 +56,17 @@ def open_record(name: str) -> pd.DataFrame | xr.Dataset:
         If the file's checksum is not the catalogue's.
     """
     source = entry(name)
-    if source.convention != "record":
-        raise UnknownSource(_unknown(name, records()))
-    root = _records_root()
-    path = root / _urlpath(name).removeprefix(_RECORDS)
-    if os.environ.get("REALDATA_ROOT"):
+    if not isinstance(source, RecordSource):
+        raise unknown_entry(name, records())
+    path = Path(data_place(source))
+    if os.environ.get(RECORDS_VARIABLE):
         _check_copy(path, source)
     else:
         _fetch(path, source)
-    return _intake_source(name).read()
+    return intake_source(source).read()
 
 
-def _check_copy(path: Path, source: Source) -> None:
+def _check_copy(path: Path, source: RecordSource) -> None:
     if not path.is_file():
         raise RecordUnavailable(
             f"the record '{source.name}' is not at {path}; put the file there, let REALDATA_ROOT "
@@ -83,7 +81,7 @@ def _check_copy(path: Path, source: Source) -> None:
         )
 
 
-def _fetch(path: Path, source: Source) -> None:
+def _fetch(path: Path, source: RecordSource) -> None:
     import requests
 
     with warnings.catch_warnings():

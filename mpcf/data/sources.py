@@ -1,29 +1,27 @@
 """Open the book's data by name: monthly ensembles and small real records.
 
-``catalog.yml`` says where each source's data are; Intake and intake-xarray open them. Intake
-renders templates with plain Jinja and imports any driver that an entry names, so the file is
-checked against short lists of what may stand in it before Intake sees it.
+``catalog.yml`` says where each source's data are; Intake and intake-xarray open them.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mpcf.data.catalog import (
-    _BUILD,
-    _TEMPLATE,
-    CONVENTIONS,
+    CesmSource,
+    Cmip6Source,
+    RecordSource,
     Source,
-    _intake_source,
-    _read_catalogue,
-    _urlpath,
+    data_place,
     entry,
+    intake_source,
 )
 from mpcf.data.phases import PHASES
-from mpcf.errors import CatalogError, SourceUnavailable, UnknownSource
-from mpcf.folders import project_root
+from mpcf.data.places import is_address, is_built, resolve, variable
+from mpcf.errors import SourceUnavailable, UnknownSource
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -65,44 +63,39 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
         variable and the member.
     """
     source = entry(name)
-    match source.convention:
-        case "record":
+    match source:
+        case RecordSource():
             raise UnknownSource(
                 f"'{name}' is a record, no monthly source: use open_record('{name}')"
             )
-        case "standard":
-            dataset = _open_standard(name, quick)
-        case "cesm":
-            dataset = _open_raw(name, lambda: _open_cesm(source))
-        case "cmip6":
-            dataset = _open_raw(name, lambda: _open_cmip6(source))
-        case other:
-            raise CatalogError(
-                f"entry '{name}' has the convention '{other}'; valid names: "
-                + ", ".join(CONVENTIONS)
-            )
-    if quick and not _is_demo(name):
+        case CesmSource():
+            dataset = _open_raw(source, lambda: _open_cesm(source))
+        case Cmip6Source():
+            dataset = _open_raw(source, lambda: _open_cmip6(source))
+        case _:
+            dataset = _open_standard(source, quick)
+    if quick and not _is_made_here(source):
         dataset = _thin(dataset)
     synthetic = source.is_synthetic or dataset.attrs.get("mpcf_synthetic") == "true"
     return dataset.assign_attrs(mpcf_source=name, is_synthetic=str(synthetic).lower())
 
 
-def _open_standard(name: str, quick: bool) -> xr.Dataset:
+def _open_standard(source: Source, quick: bool) -> xr.Dataset:
     import xarray as xr
 
     # time is always cftime, also where it would fit numpy's datetime64
     coder = xr.coders.CFDatetimeCoder(use_cftime=True)
-    reader = _intake_source(name, quick=quick).reader
+    reader = intake_source(source, quick=quick).reader
     try:
         dataset = reader.read(chunks={}, decode_times=coder)
     except FileNotFoundError as error:
-        raise SourceUnavailable(_why_missing(name, quick, error)) from error
+        raise SourceUnavailable(_why_missing(source, quick, error)) from error
     except (OSError, ValueError, KeyError) as error:
-        raise SourceUnavailable(f"the data of '{name}' can't be read: {error}") from error
+        raise SourceUnavailable(f"the data of '{source.name}' can't be read: {error}") from error
     return dataset
 
 
-def _open_raw(name: str, read: Callable[[], Any]) -> Any:
+def _open_raw(source: Source, read: Callable[[], Any]) -> Any:
     from mpcf.errors import Unreachable
 
     try:
@@ -111,18 +104,18 @@ def _open_raw(name: str, read: Callable[[], Any]) -> Any:
         raise
     except FileNotFoundError as error:
         raise SourceUnavailable(
-            f"the data of '{name}' are not there: {error}; correct its place in catalog.yml, or "
-            "the environment variable that names it"
+            f"the data of '{source.name}' are not there: {error}; correct its place in "
+            "catalog.yml, or the environment variable that names it"
         ) from error
     except Unreachable as error:
-        raise SourceUnavailable(_why_unreachable(name, error)) from error
+        raise SourceUnavailable(_why_unreachable(source, error)) from error
     except OSError as error:
-        raise SourceUnavailable(f"the data of '{name}' can't be read: {error}") from error
+        raise SourceUnavailable(f"the data of '{source.name}' can't be read: {error}") from error
 
 
-def _why_unreachable(name: str, error: OSError) -> str:
+def _why_unreachable(source: Source, error: OSError) -> str:
     """Explain why a remote source failed and what to try."""
-    text, cause = f"the data of '{name}' can't be read: {error}", error.__cause__
+    text, cause = f"the data of '{source.name}' can't be read: {error}", error.__cause__
     if cause is None:
         return text
     if text.endswith(f": {cause}"):
@@ -131,67 +124,111 @@ def _why_unreachable(name: str, error: OSError) -> str:
             cause = cause.__cause__
         text += getattr(cause, "strerror", None) or str(cause)
     advice = "see whether this machine reaches that address"
-    if template := _TEMPLATE.fullmatch(entry(name).catalogue):
-        advice += f", or let {template['variable']} name a catalogue that it reaches"
+    if isinstance(source, Cmip6Source) and (name := variable(source.catalogue or "")):
+        advice += f", or let {name} name a catalogue that it reaches"
     return f"{text}; {advice}"
 
 
-def _open_cesm(source: Source) -> xr.Dataset:
+def _open_cesm(source: CesmSource) -> xr.Dataset:
     from mpcf.data.readers import cesm, files
 
-    place, kwargs = _cesm_place(source)
+    place, kwargs = _cesm_place(source), _cesm_kwargs(source)
     return cesm.read(files.open_members(place, cesm.is_wanted, kwargs))
 
 
-def _first_cesm(source: Source) -> Piece:
+def _first_cesm(source: CesmSource) -> Piece:
     from mpcf.data.readers import cesm, files
 
-    place, kwargs = _cesm_place(source)
-    member, paths = next(iter(files.member_files(place, cesm.is_wanted).items()))
-    return files.open_piece(paths[0], member, kwargs)
+    found = files.member_files(_cesm_place(source), cesm.is_wanted)
+    member, paths = next(iter(found.items()))
+    return files.open_piece(paths[0], member, _cesm_kwargs(source))
 
 
-def _cesm_place(source: Source) -> tuple[str, dict[str, str]]:
-    """Where a source's history files are, and how its entry says that they are opened."""
+def _cesm_place(source: CesmSource) -> str:
     from mpcf.data.readers.files import LAYOUT
 
-    template = _TEMPLATE.match(_urlpath(source.name))
-    variable = template and template["variable"]
-    if variable and not os.environ.get(variable):
-        raise SourceUnavailable(
-            f"{variable} is not set. To use '{source.name}', set {variable} to the folder of its "
-            f"data ({LAYOUT}), to the address of an http listing of such a folder, or to a "
-            "manifest (CSV: member, variable, url); and set the phases of "
-            f"'{source.name}' in catalog.yml: the first and last year of {', '.join(PHASES)}"
-        )
-    reader = _intake_source(source.name).reader
-    kwargs = {key: value for key, value in reader.kwargs.items() if key == "engine"}
-    return reader.kwargs["args"][0].url, kwargs
+    return data_place(
+        source,
+        meaning=f"the folder of its data ({LAYOUT}), to the address of an http listing of such a "
+        "folder, or to a manifest (CSV: member, variable, url); and set the phases of "
+        f"'{source.name}' in catalog.yml: the first and last year of {', '.join(PHASES)}",
+    )
 
 
-def _open_cmip6(source: Source) -> xr.Dataset:
+def _cesm_kwargs(source: CesmSource) -> dict[str, Any]:
+    return {key: value for key, value in source.args.xarray_kwargs.items() if key == "engine"}
+
+
+def _open_cmip6(source: Cmip6Source) -> xr.Dataset:
     from mpcf.data.readers import cmip6, cmip6_catalogue
 
     return cmip6.read(*cmip6_catalogue.open_runs(*_cmip6_runs(source)))
 
 
-def _first_cmip6(source: Source) -> Piece:
+def _first_cmip6(source: Cmip6Source) -> Piece:
     from mpcf.data.readers import cmip6_catalogue
 
     return cmip6_catalogue.open_one(*_cmip6_runs(source))
 
 
-def _cmip6_runs(source: Source) -> tuple[str, str | None, tuple[str, ...], tuple[str, ...]]:
+def _cmip6_runs(source: Cmip6Source) -> tuple[str, str | None, tuple[str, ...], tuple[str, ...]]:
     """Address of a source's catalogue, and which runs of it are meant."""
-    if not source.experiments:
-        raise CatalogError(f"entry '{source.name}' needs 'experiments' in its metadata")
-    place = _read_catalogue()[source.name]["args"]["obj"]
-    if template := _TEMPLATE.fullmatch(source.catalogue):
-        place = os.environ.get(template["variable"] or "") or place
-    place = place.replace("{{ CATALOG_DIR }}", str(project_root()))
-    if template := _TEMPLATE.match(place):
-        place = os.environ.get(template["variable"] or "", "") + place[template.end() :]
-    return place, source.model, source.experiments, source.members
+    text = source.args.obj
+    if other := source.catalogue:
+        named = variable(other)
+        text = other if named is None or os.environ.get(named) else text
+    return resolve(text, source.name), source.model, source.experiments, source.members
+
+
+def input_files(name: str, *, quick: bool = False) -> list[str]:
+    """Return what a source or record is read from, without opening data or asking a network.
+
+    Parameters
+    ----------
+    name : str
+        Entry of the catalogue.
+    quick : bool, optional
+        Whether the small demonstration ensemble is meant.
+
+    Returns
+    -------
+    list of str
+        Files, Zarr stores and folders as absolute paths, which need not be there; addresses of
+        what is on a network. The files are those that the source's reader opens; a manifest or
+        catalogue that names them and the folder of the twins are among them.
+
+    Raises
+    ------
+    UnknownSource
+        If the catalogue has no such entry.
+    SourceUnavailable
+        If an environment variable is not set, or there is no such folder, manifest or catalogue.
+    mpcf.errors.DataError
+        If these are not laid out as the reader needs them.
+    """
+    source = entry(name)
+    if isinstance(source, CesmSource):
+        found = _open_raw(source, lambda: _cesm_inputs(source))
+    elif isinstance(source, Cmip6Source):
+        found = _open_raw(source, lambda: _cmip6_inputs(source))
+    else:
+        place = data_place(source, quick=quick)
+        # Intake takes a path with these signs for a pattern
+        is_pattern = not is_address(place) and glob.has_magic(place)
+        found = sorted(glob.glob(place, recursive=True)) if is_pattern else [place]
+    return found if source.truth is None else [*found, resolve(source.truth, name, quick=quick)]
+
+
+def _cesm_inputs(source: CesmSource) -> list[str]:
+    from mpcf.data.readers import cesm, files
+
+    return files.input_places(_cesm_place(source), cesm.is_wanted)
+
+
+def _cmip6_inputs(source: Cmip6Source) -> list[str]:
+    from mpcf.data.readers import cmip6_catalogue
+
+    return cmip6_catalogue.input_places(*_cmip6_runs(source))
 
 
 def _has_synthetic_mark(piece: Piece) -> bool:
@@ -200,9 +237,9 @@ def _has_synthetic_mark(piece: Piece) -> bool:
     return "mpcf_synthetic" in own_attributes([piece])
 
 
-def _is_demo(name: str) -> bool:
-    arguments = _read_catalogue()[name]["args"]
-    return arguments.get("urlpath", "").startswith(_BUILD)
+def _is_made_here(source: Source) -> bool:
+    """Check whether the book makes a source's data, and so a small ensemble for a quick look."""
+    return not isinstance(source, Cmip6Source) and is_built(source.args.urlpath)
 
 
 def _thin(dataset: xr.Dataset) -> xr.Dataset:
@@ -251,16 +288,16 @@ def is_synthetic(name: str, *, quick: bool = False) -> bool:
     if source.is_synthetic:
         return True
     # of raw output one file tells, and opening all of them would take long
-    if source.convention == "cesm":
-        return _open_raw(name, lambda: _has_synthetic_mark(_first_cesm(source)))
-    if source.convention == "cmip6":
-        return _open_raw(name, lambda: _has_synthetic_mark(_first_cmip6(source)))
+    if isinstance(source, CesmSource):
+        return _open_raw(source, lambda: _has_synthetic_mark(_first_cesm(source)))
+    if isinstance(source, Cmip6Source):
+        return _open_raw(source, lambda: _has_synthetic_mark(_first_cmip6(source)))
     return open_source(name, quick=quick).attrs["is_synthetic"] == "true"
 
 
-def _why_missing(name: str, quick: bool, error: FileNotFoundError) -> str:
-    reason = f"the data of '{name}' are not there ({error})"
-    if _is_demo(name):
+def _why_missing(source: Source, quick: bool, error: FileNotFoundError) -> str:
+    reason = f"the data of '{source.name}' are not there ({error})"
+    if _is_made_here(source):
         command = ".venv/bin/python -m mpcf simulate" + (" --quick" if quick else "")
         return f"{reason}; make them with: {command} (make book does it too)"
     return f"{reason}; correct its urlpath in catalog.yml"

@@ -88,7 +88,7 @@ def run_chapters(run: Run, last: str | None = None) -> list[str]:
     """
     defaults = parameters()
     done = []
-    for chapter, inputs in chapter_inputs(run, defaults).items():
+    for chapter, inputs in chapter_inputs(run, defaults):
         if chapter == last or not is_fresh(run, chapter, inputs):
             _run_chapter(run, chapter, inputs, defaults[chapter])
             done.append(chapter)
@@ -112,7 +112,7 @@ def stale_chapters(run: Run) -> list[str]:
         Their names, in order.
     """
     inputs = chapter_inputs(run, parameters())
-    return [chapter for chapter, known in inputs.items() if not is_fresh(run, chapter, known)]
+    return [chapter for chapter, known in inputs if not is_fresh(run, chapter, known)]
 
 
 def provenance(run: Run) -> dict[str, dict]:

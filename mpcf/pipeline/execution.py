@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mpcf.data.catalog import RECORDS_VARIABLE
+from mpcf.data import catalog
+from mpcf.data.places import RECORDS_VARIABLE
 from mpcf.errors import ChapterFailed
-from mpcf.folders import project_root, write_atomic
-from mpcf.pipeline.freshness import _variables
+from mpcf.folders import write_atomic
 from mpcf.pipeline.runs import Run, notebooks_folder
 
 
@@ -127,10 +127,10 @@ def _environment(run: Run) -> Iterator[None]:
         "MPCF_BUILD": str(run.folder.parent),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
-    for name in {RECORDS_VARIABLE, *_catalogue_variables()}:
-        text = os.environ.get(name, "")
-        if text and Path(text).exists():
-            values[name] = str(Path(text).absolute())
+    for name in {RECORDS_VARIABLE, *catalog.variables()}:
+        path = os.path.expanduser(os.environ.get(name, ""))
+        if path and os.path.exists(path):
+            values[name] = os.path.abspath(path)
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -141,7 +141,3 @@ def _environment(run: Run) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _catalogue_variables() -> set[str]:
-    return _variables((project_root() / "catalog.yml").read_text(encoding="utf-8"))

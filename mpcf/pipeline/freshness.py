@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mpcf import closure
-from mpcf.data.catalog import RECORDS_VARIABLE
+from mpcf.data import catalog
+from mpcf.data.places import RECORDS_VARIABLE, is_address
+from mpcf.data.sources import input_files
+from mpcf.errors import DataError
 from mpcf.folders import build_dir, project_root
 from mpcf.pipeline import stamps
 from mpcf.pipeline.runs import DEMO, Run, notebooks_folder
@@ -37,28 +39,70 @@ RECORDS_CHAPTER = "07-reality-check"
 # ------------------------------------------------------------------------------------- staleness
 
 
-def chapter_inputs(run: Run, defaults: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
-    """Hash of what goes into each chapter, chained from the data downwards."""
+def chapter_inputs(
+    run: Run, defaults: Mapping[str, Mapping[str, object]], root: Path = closure.ROOT
+) -> Iterator[tuple[str, str]]:
+    """Yield each chapter with the hash of what goes into it, chained from the data downwards.
+
+    What a chapter read from a network may have changed unseen, so what it made of it goes into
+    those below. Run a chapter before asking for the next one.
+
+    Parameters
+    ----------
+    run : Run
+        Source, size and parameters.
+    defaults : mapping of str to mapping
+        Chapter → its parameters with their defaults.
+    root : Path, optional
+        Folder of the package.
+
+    Yields
+    ------
+    chapter, inputs : str
+        Its name, and the hash.
+    """
     above = stamps.digest(
-        data_inputs(run) if run.source == DEMO else _source_state(run.source),
+        data_inputs(run, root) if run.source == DEMO else _state_of(run.source, run.quick),
         _entry(run.source),
         [stamps.fingerprint(file) for file in sorted((project_root() / "evidence").glob("*.csv"))],
         stamps.versions(MAIN_PACKAGES),
     )
-    inputs = {}
+    is_watched = not unwatched(run)
     for chapter, known in defaults.items():
         values = {"source": run.source, "quick": run.quick, **run.settings}
         above = stamps.digest(
             above,
             chapter,
             (notebooks_folder() / f"{chapter}.ipynb").read_bytes(),
-            closure.digest(closure.reached(_code_of(chapter))),
+            closure.digest(closure.reached(_code_of(chapter), root), root),
             {name: values.get(name, default) for name, default in known.items()},
             _state_of_records() if chapter == RECORDS_CHAPTER else None,
             *(_state_of_models(values.get("models", ()), run.quick) if "models" in known else ()),
         )
-        inputs[chapter] = above
-    return inputs
+        yield chapter, above
+        if chapter in SHARED_OUTPUTS and not is_watched:
+            above = stamps.digest(above, stamps.read(stamp_path(run, chapter)).get("outputs"))
+
+
+def unwatched(run: Run) -> list[str]:
+    """Return the addresses that a run reads, whose changes no stamp can show.
+
+    Parameters
+    ----------
+    run : Run
+        Source and size.
+
+    Returns
+    -------
+    list of str
+        None of a source that is wholly on this machine, or that can't be read at all.
+    """
+    if run.source == DEMO:
+        return []
+    try:
+        return [place for place in input_files(run.source, quick=run.quick) if is_address(place)]
+    except (DataError, OSError):
+        return []
 
 
 def _code_of(chapter: str) -> list[str]:
@@ -66,10 +110,10 @@ def _code_of(chapter: str) -> list[str]:
     return ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
 
 
-def data_inputs(run: Run) -> str:
+def data_inputs(run: Run, root: Path = closure.ROOT) -> str:
     """Return the hash of what the demonstration ensemble is made from: code, packages, size."""
     return stamps.digest(
-        closure.digest(closure.reached(["from mpcf.demo.store import simulate"])),
+        closure.digest(closure.reached(["from mpcf.demo.store import simulate"], root), root),
         stamps.versions(DATA_PACKAGES),
         {"quick": run.quick},
     )
@@ -98,50 +142,24 @@ def _state_of_models(models: Iterable[str], quick: bool) -> list[str | None]:
 
 
 def _state_of_records() -> str:
-    from mpcf.data import catalog
-
-    return stamps.digest(_state_of_variable(RECORDS_VARIABLE), *map(_entry, catalog.records()))
+    """State of the records; a downloaded one is known by the checksum of its entry."""
+    names = catalog.records()
+    own = bool(os.environ.get(RECORDS_VARIABLE))
+    return stamps.digest([_state_of(name) for name in names] if own else None, *map(_entry, names))
 
 
 def _entry(source: str) -> str:
-    """Return what the catalogue says of a source, as text."""
-    import yaml
-
-    catalogue = yaml.safe_load((project_root() / "catalog.yml").read_text(encoding="utf-8"))
-    return json.dumps(catalogue.get("sources", {}).get(source, {}), default=str, sort_keys=True)
+    """Return what the catalogue says of a source, as text; empty if it has no such entry."""
+    known = catalog.read_catalogue().get(source)
+    return known.model_dump_json() if known else ""
 
 
-def _source_state(source: str) -> str:
-    """State of the files that a catalogue entry names, by path or by environment variable."""
-    root, entry = project_root(), _entry(source)
-    state = {name: _state_of_variable(name) for name in _variables(entry)}
-    for text in _strings(json.loads(entry)):
-        path = re.sub(r"\{\{\s*CATALOG_DIR\s*\}\}", str(root), text)
-        if "{" not in path and Path(path).is_absolute() and Path(path).exists():
-            state[text] = stamps.fingerprint(Path(path))
-    return stamps.digest(state)
-
-
-def _state_of_variable(name: str) -> str:
-    text = os.environ.get(name, "")
-    return stamps.digest(
-        text and str(Path(text).absolute()), stamps.fingerprint(Path(text)) if text else None
-    )
-
-
-def _variables(text: str) -> set[str]:
-    return set(re.findall(r"\benv\(\s*[\"'\\]*(\w+)", text)) - {"HOME", "PATH"}
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _strings(part)
+def _state_of(source: str, quick: bool = False) -> str:
+    """State of what a source is read from; if it can't be read, the reason, which may change."""
+    try:
+        return stamps.digest(stamps.states(input_files(source, quick=quick)))
+    except (DataError, OSError) as error:
+        return str(error)
 
 
 def stamp_path(run: Run, chapter: str) -> Path:

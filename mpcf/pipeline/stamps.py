@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-from mpcf.folders import project_root, write_atomic
+from mpcf.folders import files_below, project_root, write_atomic
 
 # Larger files are known by size and time of change, not by content.
 LARGE_FILE = 16 * 2**20  # bytes
@@ -103,35 +103,43 @@ def checksum(path: Path) -> str:
     return whole.hexdigest()
 
 
-def _walk(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    return sorted(Path(folder) / name for folder, _, names in os.walk(path) for name in names)
-
-
-def package_files(folder: Path, *, only: tuple = (), leave_out: tuple = ()) -> dict[str, str]:
+def states(places: Iterable[str]) -> list[list]:
     """
-    Content hashes of a package's files, but for what Python writes there itself.
+    Return what shows whether files have changed, without opening one.
 
     Parameters
     ----------
-    folder : Path
-        The package.
-    only, leave_out : tuple of str, optional
-        Files and folders at its top that alone count, or that do not.
+    places : iterable of str
+        Absolute paths of files and folders, and addresses.
 
     Returns
     -------
-    dict
-        Path inside the package → sha256.
+    list of list
+        Path, size in bytes and time of change in ns of each file and of each file of a folder,
+        links followed; path and None where there is nothing; an address alone, since nothing
+        says whether what is there has changed.
     """
-    chosen = {}
-    for file in _walk(folder):
-        parts = file.relative_to(folder).parts
-        if "__pycache__" in parts or parts[0] in leave_out or (only and parts[0] not in only):
-            continue
-        chosen["/".join(parts)] = hashlib.sha256(file.read_bytes()).hexdigest()
-    return chosen
+    found: list[list] = []
+    for place in places:
+        if "://" in place:
+            found.append([place])
+        elif os.path.isdir(place):
+            found += map(_state, files_below(place))
+        else:
+            found.append(_state(place))
+    return found
+
+
+def _state(path: str) -> list:
+    try:
+        known = os.stat(path)
+    except OSError:
+        return [path, None]
+    return [path, known.st_size, known.st_mtime_ns]
+
+
+def _walk(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(map(Path, files_below(path)))
 
 
 def digest(*parts: object) -> str:

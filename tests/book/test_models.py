@@ -1,7 +1,6 @@
 """Across models: a planted change and effect come back, and the page's words turn with them."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +129,8 @@ def sources(monkeypatch, tmp_path):
     real = catalog.entry
 
     def entry(name):
-        return replace(real(name), phases=PHASES) if name in ("ircc", "cmip6") else real(name)
+        update = {"phases": PHASES} if name in ("ircc", "cmip6") else {}
+        return real(name).model_copy(update=update)
 
     monkeypatch.setattr(data_sources, "entry", entry)
     monkeypatch.setattr(data_sources, "is_synthetic", lambda name, quick=False: name == "cmip6")

@@ -1,6 +1,7 @@
 """The catalogue: what it opens, and what it refuses."""
 
 import hashlib
+import re
 import shutil
 import socket
 import threading
@@ -167,6 +168,116 @@ def test_a_banner_names_real_and_synthetic_sources_of_one_page(book, monkeypatch
     assert shown[3].startswith("> **Demonstration data.**")
 
 
+# --------------------------------------------------------------------------- places and templates
+
+
+def spellings(name):
+    return [f"{{{{{left}{name}{right}}}}}" for left in ("", " ") for right in ("", " ")]
+
+
+FOLDERS = [
+    *((text, "_build/mine") for text in spellings("BUILD")),
+    *((text, "") for text in spellings("CATALOG_DIR")),
+    *((text, "mine") for text in (*spellings("env(MY_DATA)"), "{{ env( MY_DATA ) }}")),
+]
+
+
+@pytest.mark.parametrize(("template", "folder"), FOLDERS)
+def test_every_spelling_of_a_template_leads_to_the_data(book, monkeypatch, template, folder):
+    monkeypatch.setenv("MY_DATA", str(book / "mine"))
+    write_store(book / folder / "data" / "monthly.zarr")
+    write_catalogue(book, mine=an_entry(args={"urlpath": f"{template}/data/monthly.zarr"}))
+    assert sources.open_source("mine").sizes["member"] == 2
+
+
+@pytest.mark.parametrize(("template", "folder"), FOLDERS)
+def test_every_spelling_of_a_template_leads_to_the_twins(book, monkeypatch, template, folder):
+    monkeypatch.setenv("MY_DATA", str(book / "mine"))
+    write_store(book / folder / "twins" / "effects.zarr")
+    metadata = an_entry()["metadata"] | {"truth": f"{template}/twins"}
+    write_catalogue(book, mine=an_entry(metadata=metadata))
+    assert "tas" in chapter.Chapter("05", source="mine").truth("effects")
+
+
+@pytest.mark.parametrize(("template", "folder"), FOLDERS)
+@pytest.mark.parametrize("key", ["obj", "catalogue"])
+def test_every_spelling_of_a_template_leads_to_a_catalogue(
+    book, monkeypatch, template, folder, key
+):
+    monkeypatch.setenv("MY_DATA", str(book / "mine"))
+    places = {"obj": "/nowhere/catalog.json", "catalogue": None} | {key: f"{template}/x.json"}
+    write_catalogue(book, mine=a_cmip6_entry(**places))
+    found = re.escape(str(book / folder / "x.json"))
+    with pytest.raises(errors.SourceUnavailable, match=f"no catalogue {found}"):
+        sources.open_source("mine")
+
+
+def a_cmip6_entry(obj, catalogue):
+    metadata = {"convention": "cmip6", "experiments": ["demo"], "catalogue": catalogue}
+    return an_entry(
+        driver=catalog.ESM_DRIVER, args={"obj": obj}, metadata=an_entry()["metadata"] | metadata
+    )
+
+
+def test_a_catalogue_of_an_unset_variable_leaves_the_entrys_own(book, monkeypatch):
+    monkeypatch.delenv("MY_CATALOGUE", raising=False)
+    write_catalogue(book, mine=a_cmip6_entry("own.json", "{{env(MY_CATALOGUE)}}"))
+    with pytest.raises(errors.SourceUnavailable, match=f"no catalogue {book}/own.json"):
+        sources.open_source("mine")
+
+
+@pytest.mark.parametrize("convention", ["standard", "cesm", "cmip6", "record"])
+def test_an_unset_variable_is_named_with_what_to_set(book, monkeypatch, convention):
+    monkeypatch.delenv("MY_DATA", raising=False)
+    place = "{{env(MY_DATA)}}/data"
+    metadata = an_entry()["metadata"] | {"convention": convention}
+    changes = {"args": {"urlpath": place}}
+    if convention == "cmip6":
+        metadata["experiments"] = ["demo"]
+        changes = {"args": {"obj": place}, "driver": catalog.ESM_DRIVER}
+    elif convention == "record":
+        metadata |= {"url": "http://127.0.0.1:9", "sha256": "0"}
+    write_catalogue(book, mine=an_entry(metadata=metadata, **changes))
+    read = records.open_record if convention == "record" else sources.open_source
+    with pytest.raises(errors.SourceUnavailable, match=r"^MY_DATA is not set.*set MY_DATA to "):
+        read("mine")
+
+
+def test_twins_of_an_unset_variable_name_it(book, monkeypatch):
+    monkeypatch.delenv("MY_TWINS", raising=False)
+    metadata = an_entry()["metadata"] | {"truth": "{{ env(MY_TWINS) }}/twins"}
+    write_catalogue(book, mine=an_entry(metadata=metadata))
+    with pytest.raises(errors.SourceUnavailable, match="MY_TWINS is not set"):
+        chapter.Chapter("05", source="mine").truth("effects")
+
+
+def test_the_home_folder_is_understood(book, monkeypatch):
+    monkeypatch.setenv("HOME", str(book / "home"))
+    monkeypatch.setenv("MY_DATA", "~/data")
+    write_store(book / "home" / "data" / "monthly.zarr")
+    for place in ("{{ env(MY_DATA) }}/monthly.zarr", "~/data/monthly.zarr"):
+        write_catalogue(book, mine=an_entry(args={"urlpath": place}))
+        assert sources.open_source("mine").sizes["member"] == 2
+
+
+def test_a_path_that_is_not_whole_starts_at_the_catalogue(book, monkeypatch):
+    write_store(book / "data" / "monthly.zarr")
+    write_catalogue(book, mine=an_entry(args={"urlpath": "data/monthly.zarr"}))
+    (book / "notebooks").mkdir()
+    monkeypatch.chdir(book / "notebooks")
+    assert sources.open_source("mine").sizes["member"] == 2
+
+
+@pytest.mark.parametrize("template", spellings("BUILD"))
+def test_data_that_the_book_made_small_are_not_thinned_again(book, template):
+    store = build_dir("mine", quick=True) / "data" / "monthly.zarr"
+    store.parent.mkdir(parents=True)
+    many = xr.Dataset({"tas": (("member", "time"), np.zeros((6, 1)))}, {"member": range(6)})
+    many.to_zarr(store, zarr_format=2, consolidated=True)
+    write_catalogue(book, mine=an_entry(args={"urlpath": f"{template}/data/monthly.zarr"}))
+    assert sources.open_source("mine", quick=True).sizes["member"] == 6
+
+
 # ------------------------------------------------------------------------- what is not there
 
 
@@ -329,6 +440,35 @@ def test_a_malformed_entry_is_refused(book, changes):
     write_catalogue(book, mine=an_entry(**changes))
     with pytest.raises(errors.CatalogError, match="mine"):
         catalog.entry("mine")
+
+
+@pytest.mark.parametrize(
+    "truth", ["{{ BUILD }}/../twins", "../twins", "x/{{ BUILD }}", "{{ shell('x') }}", ["a"], ""]
+)
+def test_the_place_of_the_twins_obeys_the_rules_of_places(book, truth):
+    write_catalogue(book, mine=an_entry(metadata=an_entry()["metadata"] | {"truth": truth}))
+    with pytest.raises(errors.CatalogError, match="mine"):
+        catalog.entry("mine")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"is_synthetic": "no"}, "'is_synthetic' must be true or false, without quotes, not 'no'"),
+        ({"is_synthetic": 1}, "'is_synthetic' must be true or false"),
+        ({"citation": 2019}, "'citation' must be a text, not 2019"),
+        ({"members": []}, "metadata can't hold 'members'"),
+        ({"driver": "zarr"}, "metadata can't hold 'driver'"),
+        ({7: "x"}, "a key must be a text, not 7"),
+        ({"convention": "record"}, "it lacks 'url'; it lacks 'sha256'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_file_entry_and_key(book, changes, words):
+    write_catalogue(book, mine=an_entry(metadata=an_entry()["metadata"] | changes))
+    with pytest.raises(errors.CatalogError) as refused:
+        catalog.entry("mine")
+    assert str(refused.value).startswith(f"entry 'mine' of {book / 'catalog.yml'}: {words}")
+    assert "\n" not in str(refused.value)
 
 
 def test_a_misspelt_key_is_answered_with_the_nearest(book):

@@ -1,7 +1,6 @@
 """Specification curve: planted effects turn every count, verdict and sentence."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -228,7 +227,7 @@ def test_each_specification_stands_beside_the_truth_of_its_own_kind():
 @pytest.fixture
 def page(monkeypatch, tmp_path):
     """Run the chapter on a planted source without twins, and give what it recorded."""
-    source = replace(catalog.entry("ircc"), phases=PHASES)
+    source = catalog.entry("ircc").model_copy(update={"phases": PHASES})
     monkeypatch.setattr(sources, "entry", lambda name: source)
     monkeypatch.setattr(sources, "is_synthetic", lambda name, quick=False: True)
     monkeypatch.setattr("IPython.display.display", lambda *shown, **options: None)

@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from mpcf import __main__
 from mpcf.errors import ChapterFailed, UnknownName
-from mpcf.pipeline import chapters, contents, execution, freshness, runs
+from mpcf.pipeline import chapters, contents, execution, runs
 from mpcf.pipeline.runs import Run
 from mpcf.yearly import stream
 
@@ -142,7 +142,7 @@ def test_bar_of_the_yearly_data_ends_before_the_next_chapter(book, monkeypatch):
         said.append("end")
 
     monkeypatch.setattr(stream, "shown", shown)
-    monkeypatch.setattr(execution, "_execute", lambda run, chapter, values: said.append(chapter))
+    monkeypatch.setattr(chapters, "execute_chapter", lambda run, name, values: said.append(name))
     chapters.run_chapters(Run(settings={"depth": 3.0}))
     assert said == ["yearly.zarr", "01-data", "end", *NAMES[1:]]
 
@@ -239,33 +239,8 @@ def change_entry(book, name):
     path.write_text(yaml.safe_dump(catalogue))
 
 
-@pytest.mark.parametrize(
-    ("module", "stale"),
-    [
-        ("thaw.py", True),
-        ("kernels.py", True),
-        ("demo/column.py", True),
-        ("data/land.json", True),
-        ("site.py", False),
-        ("chapters.py", False),
-        ("__pycache__/thaw.pyc", False),
-    ],
-)
-def test_changed_package_makes_all_stale_but_not_the_line_itself(
-    book, tmp_path, monkeypatch, module, stale
-):
-    package = tmp_path / "mpcf"
-    shutil.copytree(freshness.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(freshness, "PACKAGE", package)
-    assert chapters.stale_chapters(RUN) == []
-    (package / module).parent.mkdir(exist_ok=True)
-    with open(package / module, "a") as source:
-        source.write("# a word\n")
-    assert chapters.stale_chapters(RUN) == (NAMES if stale else [])
-
-
 def test_records_concern_the_reality_check_alone(book, tmp_path, monkeypatch):
-    record = tmp_path / "records" / "toolik" / "data.csv"
+    record = tmp_path / "records" / "toolik-nrcs" / "Toolik_AllYears.csv"
     record.parent.mkdir(parents=True)
     record.write_text("1")
     monkeypatch.setenv("REALDATA_ROOT", str(tmp_path / "records"))
@@ -349,7 +324,7 @@ def test_build_that_was_killed_goes_on_where_it_was(new_book):
         'import pathlib; wait = pathlib.Path("../go-on")',
         waiting,
     )
-    code = "from mpcf import chapters; chapters.run_chapters(chapters.Run())"
+    code = "from mpcf.pipeline import chapters; chapters.run_chapters(chapters.Run())"
     killed = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     log = new_book / "built" / "log"
     end = time.monotonic() + 60

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -11,7 +13,7 @@ import xarray as xr
 
 from mpcf.data.readers.cmip6 import FIXED, TABLES, lacking
 from mpcf.data.readers.fields import Piece
-from mpcf.data.readers.files import _natural, is_remote
+from mpcf.data.readers.files import is_remote, natural
 from mpcf.errors import DataError, Unreachable
 
 if TYPE_CHECKING:
@@ -53,17 +55,12 @@ def open_runs(
     Unreachable
         If the catalogue or a store can't be reached.
     """
-    table, column, is_zarr = _table(place)
-    chosen, complete = _choose(table, model, experiments, members)
-    own = table[(table["source_id"] == chosen)]
-    opened: dict[str, list[Piece]] = {}
-    for member in sorted(complete, key=_natural):
-        rows = _rows(own, complete[member], experiments, member)
-        opened[member] = [_open(_absolute(path, place), member, is_zarr) for path in rows[column]]
-    maps = own[(own["table_id"] == "fx") & own["variable_id"].isin(FIXED)]
-    near = maps.assign(far=~maps["experiment_id"].isin(experiments)).sort_values("far")
-    first = near.drop_duplicates(["variable_id", "grid_label"])
-    return opened, [_open(_absolute(path, place), "fx", is_zarr) for path in first[column]]
+    chosen = _select(place, model, experiments, members)
+    opened = {
+        member: [_open(path, member, chosen.is_zarr) for path in paths]
+        for member, paths in chosen.members.items()
+    }
+    return opened, [_open(path, "fx", chosen.is_zarr) for path in chosen.fixed]
 
 
 def open_one(
@@ -88,11 +85,87 @@ def open_one(
     Piece
         The open store.
     """
+    chosen = _select(place, model, experiments, members)
+    member, paths = next(iter(chosen.members.items()))
+    return _open(paths[0], member, chosen.is_zarr)
+
+
+def input_places(
+    place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
+) -> list[str]:
+    """
+    List what `open_runs` would read, without asking the network.
+
+    Parameters
+    ----------
+    place : str
+        Path or address of the catalogue (json).
+    model : str or None
+        See `open_runs`.
+    experiments : sequence of str
+        See `open_runs`.
+    members : sequence of str
+        See `open_runs`.
+
+    Returns
+    -------
+    list of str
+        The catalogue, the table beside it, and the stores and files of the chosen runs; of a
+        catalogue or table on the network its address alone.
+
+    Raises
+    ------
+    DataError
+        If no run has all that the book needs; the message says what is lacking.
+    FileNotFoundError
+        If there is no such catalogue.
+    """
+    if is_remote(place):
+        return [place]
+    if "://" in (table := _table_file(place)):
+        return [place, table]
+    chosen = _select(place, model, experiments, members)
+    stores = [path for paths in chosen.members.values() for path in paths]
+    return [place, *([table] if table else []), *stores, *chosen.fixed]
+
+
+def _table_file(place: str) -> str:
+    """Return where intake-esm finds the table of a catalogue on disk; empty if it holds it."""
+    path = Path(place)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no catalogue {place}")
+    try:
+        name = json.loads(path.read_text(encoding="utf-8")).get("catalog_file") or ""
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"{place} is no catalogue of intake-esm: {error}") from error
+    if not name or "://" in name:
+        return name
+    return str(Path(name).absolute() if Path(name).exists() else path.absolute().parent / name)
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """Paths of the chosen runs."""
+
+    members: dict[str, list[str]]
+    fixed: list[str]
+    is_zarr: bool
+
+
+def _select(
+    place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
+) -> _Selection:
     table, column, is_zarr = _table(place)
     chosen, complete = _choose(table, model, experiments, members)
-    member, grid = next(iter(complete.items()))
-    rows = _rows(table[table["source_id"] == chosen], grid, experiments, member)
-    return _open(_absolute(rows[column].iloc[0], place), member, is_zarr)
+    own = table[(table["source_id"] == chosen)]
+    found: dict[str, list[str]] = {}
+    for member in sorted(complete, key=natural):
+        rows = _rows(own, complete[member], experiments, member)
+        found[member] = [_absolute(path, place) for path in rows[column]]
+    maps = own[(own["table_id"] == "fx") & own["variable_id"].isin(FIXED)]
+    near = maps.assign(far=~maps["experiment_id"].isin(experiments)).sort_values("far")
+    first = near.drop_duplicates(["variable_id", "grid_label"])
+    return _Selection(found, [_absolute(path, place) for path in first[column]], is_zarr)
 
 
 def _table(place: str) -> tuple[pd.DataFrame, str, bool]:
@@ -133,7 +206,7 @@ def _choose(
         own = wanted[wanted["source_id"] == name]
         complete: dict[str, str] = {}
         fault = f"nothing for {text}"
-        for member in members or sorted(own["member_id"].unique(), key=_natural):
+        for member in members or sorted(own["member_id"].unique(), key=natural):
             grid, absent = _best_grid(own[own["member_id"] == member], experiments)
             if grid is not None:
                 complete[member] = grid

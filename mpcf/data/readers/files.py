@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from mpcf.data.readers.fields import Piece
 from mpcf.data.readers.netcdf_classic import check_whole
 from mpcf.errors import DataError, Unreachable
+from mpcf.folders import files_below
 
 LAYOUT = "a folder per member, in it CESM history files CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc"
 
@@ -26,7 +28,7 @@ _MANIFEST = ("member", "variable", "url")
 
 def is_remote(place: str) -> bool:
     """
-    Tell whether a place is on the network.
+    Check whether a place is on the network.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
     Unreachable
         If an address gives no answer.
     """
-    if urlsplit(place).path.lower().endswith(".csv"):
+    if _is_manifest(place):
         found = _read_manifest(place)
     elif is_remote(place):
         found = _listing(place.rstrip("/") + "/", is_wanted)
@@ -85,10 +87,62 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
             f"'{empty[0]}' in {place} holds no history files that the book can use; complete it, "
             "or move it elsewhere if it is no member"
         )
-    return {name: sorted(found[name]) for name in sorted(found, key=_natural)}
+    return {name: sorted(found[name]) for name in sorted(found, key=natural)}
 
 
-def _natural(name: str) -> list:
+def input_places(place: str, is_wanted: Callable[[str], bool]) -> list[str]:
+    """
+    List what the members are read from, without asking the network.
+
+    Parameters
+    ----------
+    place : str
+        See `member_files`.
+    is_wanted : callable
+        See `member_files`.
+
+    Returns
+    -------
+    list of str
+        The files of `member_files`, and the manifest that names them; of a listing or manifest on
+        the network its address alone.
+
+    Raises
+    ------
+    DataError
+        If the layout is not that of `member_files`.
+    FileNotFoundError
+        If there is no such folder or file.
+    """
+    if is_remote(place):
+        return [place]
+    found = [path for paths in member_files(place, is_wanted).values() for path in paths]
+    return [place, *found] if _is_manifest(place) else found
+
+
+def _is_manifest(place: str) -> bool:
+    return urlsplit(place).path.lower().endswith(".csv")
+
+
+def natural(name: str) -> list:
+    """
+    Return the key that sorts names by the numbers in them.
+
+    Parameters
+    ----------
+    name : str
+        Name of a member.
+
+    Returns
+    -------
+    list
+        Its parts, numbers as such.
+
+    Examples
+    --------
+    >>> sorted(["r10", "r9"], key=natural)
+    ['r9', 'r10']
+    """
     parts = re.split(r"(\d+)", name)
     return [(int(p), "") if p.isdigit() else (0, p) for p in parts]
 
@@ -102,7 +156,11 @@ def _folder(root: Path, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
             f"member's folder; expected is {LAYOUT} (for a single run, one such folder)"
         )
     return {
-        folder.name: [str(f) for f in folder.rglob("*.nc") if f.is_file() and is_wanted(str(f))]
+        folder.name: [
+            path
+            for path in files_below(folder)
+            if path.endswith(".nc") and is_wanted(path) and os.path.isfile(path)
+        ]
         for folder in root.iterdir()
         if folder.is_dir() and not folder.name.startswith(".")
     }

@@ -30,6 +30,15 @@ def test_a_folder(ensemble, cesm_folder):
     assert_same(read(cesm_folder), ensemble)
 
 
+def test_linked_folders_are_followed(ensemble, cesm_folder, tmp_path):
+    first, second = sorted(path for path in cesm_folder.iterdir() if path.is_dir())
+    (tmp_path / first.name).symlink_to(first, target_is_directory=True)
+    (tmp_path / second.name).mkdir()
+    (tmp_path / second.name / "hist").symlink_to(second, target_is_directory=True)
+    (tmp_path / second.name / "again").symlink_to(second, target_is_directory=True)
+    assert_same(read(tmp_path), ensemble)
+
+
 def test_an_http_listing(ensemble, cesm_folder):
     with http_server(cesm_folder) as address:
         assert_same(read(address), ensemble)
