@@ -12,6 +12,7 @@ import xarray as xr
 
 from mpcf.data.catalog import Source
 from mpcf.data.phases import BASE_YEARS, PHASES
+from mpcf.data.readers.loading import load
 from mpcf.data.variables import AREA_TOLERANCE, MIN_DEPTH, MONTHLY
 from mpcf.errors import DataError
 from mpcf.ground.geography import grid_cell_area
@@ -296,7 +297,7 @@ def _values(monthly: xr.Dataset) -> str:
             if bare is not None and "lat" in values.dims and "time" in values.dims:
                 values = values.where(bare)
             what = f"{_named(monthly, name)}{where}"
-            _check_values(values.values, name, what, years, bounds)
+            _check_values(load(values).values, name, what, years, bounds)
     return f"values of the years {years} lie within plausible bounds, without gaps"
 
 
@@ -338,7 +339,7 @@ def _members(monthly: xr.Dataset) -> str:
         return "there is one member"
     seen: dict[str, object] = {}
     for i, member in enumerate(monthly["member"].values):
-        last = monthly["tas"].isel(member=i, time=slice(-12, None)).values
+        last = load(monthly["tas"].isel(member=i, time=slice(-12, None))).values
         digest = hashlib.sha256(np.ascontiguousarray(last).tobytes()).hexdigest()
         if digest in seen:
             raise DataError(

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.data.readers.grids import Grid
+from mpcf.data.readers.loading import load
 from mpcf.data.readers.months import Months, time_axis
 from mpcf.data.readers.soil_layers import LIQUID_FORMULA, liquid_from_total
 from mpcf.data.variables import MIN_DEPTH, MONTHLY, Variable
@@ -91,7 +92,7 @@ def soil_water(
         if total is None:
             raise DataError(f"member {run.member} has liquid soil water, but no ice and no total")
         ice = (total - liquid).clip(min=0)
-    first = (liquid.isel(time=0) + ice.isel(time=0)).compute()
+    first = load(liquid.isel(time=0) + ice.isel(time=0))
     is_soil = first > 0
     wet = np.flatnonzero(is_soil.any(("lat", "lon")).values)
     if not wet.size:

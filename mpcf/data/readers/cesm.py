@@ -16,6 +16,7 @@ import xarray as xr
 from mpcf.data.readers.assembly import Run, assemble, soil_water
 from mpcf.data.readers.fields import Piece, check_layers, layer_edges, own_attributes, series
 from mpcf.data.readers.fixed_maps import cell_areas, check_grids, check_land, whole_map
+from mpcf.data.readers.loading import load
 from mpcf.data.readers.months import Months
 from mpcf.data.readers.soil_layers import clm_thickness
 from mpcf.data.readers.units import conversion
@@ -192,7 +193,7 @@ def _rain_and_snow(
         )
     parts = [series(pieces, name, unit) for name, pieces in files.items()]
     for (values, months), (name, pieces) in zip(parts, files.items(), strict=True):
-        most = float(values.isel(time=slice(0, 12)).max())
+        most = float(load(values.isel(time=slice(0, 12))).max())
         if most < NO_RAIN:
             raise DataError(
                 f"{pieces[0].where(name)} is at most {most:.2g} {unit} in the first twelve months "

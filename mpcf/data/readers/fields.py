@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.data.readers.grids import LATITUDE, LONGITUDE, Grid, read_grid
+from mpcf.data.readers.loading import is_collected
 from mpcf.data.readers.months import Months, read_months
 from mpcf.data.readers.units import Conversion, conversion
 from mpcf.errors import DataError
@@ -83,6 +84,14 @@ class _Stored:
         self.dtype = np.dtype("float32")
 
     def __getitem__(self, key) -> np.ndarray:
+        try:
+            return self._read(key)
+        except DataError as error:
+            if not is_collected(error):
+                raise
+            return np.broadcast_to(np.float32(np.nan), self.shape)[key]
+
+    def _read(self, key) -> np.ndarray:
         try:
             values = np.array(self.variable[key].values)
         except Exception as error:
