@@ -1,4 +1,4 @@
-"""Where files are: folders, http listings, manifests, OPeNDAP; and how each is opened."""
+"""Find and open files: in folders, http listings and manifests, or by OPeNDAP."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MANIFEST = ("member", "variable", "url")
 
 def is_remote(place: str) -> bool:
     """
-    Tell whether a place is on the network.
+    Return whether a place is on the network.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def is_remote(place: str) -> bool:
 
 def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list[str]]:
     """
-    List the files of each member.
+    Return the files of each member.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
         A folder with a folder per member, the address of an http listing of such a folder, or a
         manifest: a CSV file with the columns member, variable, url.
     is_wanted : callable
-        Tells from a file's name whether it may be needed; a manifest's files all are.
+        Whether a file may be needed, by its name; all files of a manifest are.
 
     Returns
     -------
@@ -85,10 +85,28 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
             f"'{empty[0]}' in {place} holds no history files that the book can use; complete it, "
             "or move it elsewhere if it is no member"
         )
-    return {name: sorted(found[name]) for name in sorted(found, key=_natural)}
+    return {name: sorted(found[name]) for name in sorted(found, key=natural_order)}
 
 
-def _natural(name: str) -> list:
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """
+    Return a key that sorts names with numbers by these numbers.
+
+    Parameters
+    ----------
+    name : str
+        Such as the name of a member.
+
+    Returns
+    -------
+    list of (int, str)
+        Key for `sorted`.
+
+    Examples
+    --------
+    >>> sorted(["r10i1p1f1", "r9i1p1f1"], key=natural_order)
+    ['r9i1p1f1', 'r10i1p1f1']
+    """
     parts = re.split(r"(\d+)", name)
     return [(int(p), "") if p.isdigit() else (0, p) for p in parts]
 
@@ -185,7 +203,7 @@ def _get(url: str, **kwargs):
 
 def open_piece(path: str, member: str, xarray_kwargs: Mapping | None = None) -> Piece:
     """
-    Open a file through intake-xarray: lazy, without decoding times.
+    Return a file opened through intake-xarray: lazy, with times not decoded.
 
     Parameters
     ----------
@@ -261,7 +279,7 @@ def open_members(
     place: str, is_wanted: Callable[[str], bool], xarray_kwargs: Mapping | None = None
 ) -> dict[str, list[Piece]]:
     """
-    Open all files of all members.
+    Return all files of all members, opened.
 
     Parameters
     ----------
