@@ -196,7 +196,7 @@ def _check_yearly(monthly: xr.Dataset, folder: Path) -> checks.Finding:
     """Check all years, which takes the yearly dataset that chapter 1 makes."""
     import xarray as xr
 
-    from mpcf.data import checks
+    from mpcf.data import checks, yearly_checks
 
     path = folder / "yearly.zarr"
     if not path.exists():
@@ -206,7 +206,7 @@ def _check_yearly(monthly: xr.Dataset, folder: Path) -> checks.Finding:
     whole = f" (yearly dataset of {made}; chapter 1 makes it anew from other data)"
     try:
         return checks.Finding(
-            "years", "ok", checks.check_yearly(xr.open_zarr(path), monthly) + whole
+            "years", "ok", yearly_checks.check_yearly(xr.open_zarr(path), monthly) + whole
         )
     except DataError as error:
         return checks.Finding("years", "error", str(error) + whole)

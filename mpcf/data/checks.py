@@ -1,4 +1,4 @@
-"""What must hold of a standard monthly dataset; errors say what, where and what to do."""
+"""Check a standard monthly dataset; errors say what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import xarray as xr
 
 from mpcf.data.catalog import Source
 from mpcf.data.phases import BASE_YEARS, PHASES
+from mpcf.data.readers.loading import load
 from mpcf.data.variables import AREA_TOLERANCE, MIN_DEPTH, MONTHLY
 from mpcf.errors import DataError
 from mpcf.ground.geography import grid_cell_area
@@ -45,60 +46,8 @@ PLAUSIBLE_MEAN = {
     "mrsll": (1.0, 3000.0),
     "mrsfl": (0.05, 3000.0),
 }
-"""Means over land north of 45° N and a year outside these have a unit wrong by 1000 or so."""
-
-NEIGHBOURS = 5
-"""Years on either side of a year that it is held against."""
-
-MAX_YEARLY_FACTOR = 5.0
-"""Largest factor between the means of a year and of its neighbours over all land. The wettest and
-the most productive years of the whole region differ from the others by less than a half."""
-
-MAX_YEARLY_DIFFERENCE = 15.0
-"""The same for temperatures, as a difference, K."""
-
-
-@dataclass(frozen=True)
-class _Yearly:
-    """A variable of the yearly dataset, and what is plausible of it.
-
-    ``source`` is its name in the monthly dataset, ``cell`` the bounds in any cell and year,
-    ``mean`` those of a year's mean over all cells.
-    """
-
-    source: str
-    unit: str
-    cell: tuple[float, float]
-    mean: tuple[float, float]
-    is_temperature: bool = False
-
-    def differs(self, year: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Return where a year's mean can't stand beside its neighbours'."""
-        if self.is_temperature:
-            return np.abs(year - others) > MAX_YEARLY_DIFFERENCE
-        return (year > MAX_YEARLY_FACTOR * others) | (year * MAX_YEARLY_FACTOR < others)
-
-
-_FLUX = ("gC m-2 yr-1", (-1.0, 2e4), (10.0, 5e3))
-_SOIL = ("degC", (-95.0, 65.0), (-50.0, 40.0))
-
-PLAUSIBLE_YEAR = {
-    "gpp": _Yearly("gpp", *_FLUX),
-    "ra": _Yearly("ra", *_FLUX),
-    "rh": _Yearly("rh", *_FLUX),
-    "temperature": _Yearly("tas", *_SOIL, is_temperature=True),
-    "precipitation": _Yearly("pr", "mm", (-1.0, 3e4), (50.0, 5e3)),
-    "snow": _Yearly("snd", "m", (-1e-6, 100.0), (1e-3, 20.0)),
-    "tsl_max": _Yearly("tsl", *_SOIL, is_temperature=True),
-    "tsl_min": _Yearly("tsl", *_SOIL, is_temperature=True),
-    "soil_liquid": _Yearly("mrsll", "kg m-2", (-1e-3, 1e4), (1.0, 4e3)),
-    "soil_ice": _Yearly("mrsfl", "kg m-2", (-1.0, 1e4), (0.05, 4e3)),
-    "cSoil": _Yearly("cSoil", "kg m-2", (-1e-6, 1e4), (0.1, 1e3)),
-    "co2": _Yearly("co2", "ppm", (100.0, 1e4), (100.0, 1e4)),
-    "warming": _Yearly("warming", "K", (-5.0, 30.0), (-5.0, 30.0), is_temperature=True),
-}
-"""What is plausible in a year, by variable of the yearly dataset; ``soil_ice`` is water less liquid
-water. Liquid water and ice are those of the top 3 m."""
+"""Bounds of the mean over land north of 45° N and a year; outside them, a unit is wrong by a factor
+of about 1000."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +71,14 @@ class Finding:
 
 
 def examine(monthly: xr.Dataset, source: Source | None = None) -> list[Finding]:
-    """Run every check of a standard monthly dataset, whatever the others find.
+    """Check a standard monthly dataset in every respect, whatever the other checks find.
 
-    Values are read of the first, the middle and the last year.
+    Values of the first, the middle and the last year are read.
 
     Parameters
     ----------
     monthly : Dataset
-        What `mpcf.data.sources.open_source` gave.
+        Opened by `mpcf.data.sources.open_source`.
     source : Source, optional
         Entry of the catalogue, whose phases are checked too.
 
@@ -159,19 +108,19 @@ def check_monthly(monthly: xr.Dataset, source: Source | None = None) -> list[str
     Parameters
     ----------
     monthly : Dataset
-        What `mpcf.data.sources.open_source` gave.
+        Opened by `mpcf.data.sources.open_source`.
     source : Source, optional
         Entry of the catalogue, whose phases are checked too.
 
     Returns
     -------
     list of str
-        What was checked and found, one line each; at the end what its reader had to decide.
+        What was checked and found, one line each; at the end the decisions of its reader.
 
     Raises
     ------
     DataError
-        If something does not hold; the message names the variable, what was found and what to do.
+        If a check fails; the message names the variable, what was found and what to do.
     """
     found = [check(monthly) for check in _checks(source).values()]
     return found + [f"note: {n}" for n in monthly.attrs.get("mpcf_notes", "").splitlines()]
@@ -253,7 +202,7 @@ def _depth(monthly: xr.Dataset) -> str:
     if not ((np.diff(nodes) > 0).all() and (bounds[:, 0] < bounds[:, 1]).all()):
         raise DataError("'depth' has to be positive downwards and to ascend, with its bounds")
     if not ((bounds[:, 0] <= nodes) & (nodes <= bounds[:, 1])).all():
-        raise DataError("'depth_bnds' do not hold the depths of their layers")
+        raise DataError("'depth_bnds' do not contain the depths of their layers")
     if bounds[0, 0] > 0.001 or not np.allclose(bounds[1:, 0], bounds[:-1, 1], atol=1e-3):
         raise DataError("'depth_bnds' leave gaps between layers, or above the first")
     if bounds[-1, 1] < MIN_DEPTH:
@@ -287,48 +236,49 @@ def _values(monthly: xr.Dataset) -> str:
     for name, bounds in PLAUSIBLE.items():
         if name not in monthly:
             continue
-        members = range(monthly.sizes["member"]) if "member" in monthly[name].dims else [None]
-        for member in members:
-            values = monthly[name] if member is None else monthly[name].isel(member=member)
-            where = "" if member is None else _of_member(monthly, monthly["member"].values[member])
+        for index, member in enumerate(_members_of(monthly[name])):
+            values = monthly[name] if member is None else monthly[name].isel(member=index)
             if "time" in values.dims:
                 values = values.isel(time=months).transpose("time", ...)
             if bare is not None and "lat" in values.dims and "time" in values.dims:
                 values = values.where(bare)
-            what = f"{_named(monthly, name)}{where}"
-            _check_values(values.values, name, what, years, bounds)
+            what = name_in_source(monthly, name, member)
+            _check_values(load(values).values, name, what, years, bounds)
     return f"values of the years {years} lie within plausible bounds, without gaps"
+
+
+def _members_of(values: xr.DataArray) -> list:
+    return list(values["member"].values) if "member" in values.dims else [None]
 
 
 def _check_values(
     values: np.ndarray, name: str, what: str, years: str, bounds: tuple[float, float]
 ) -> None:
     known = ~np.isnan(values)
-    when = (
-        f"in the years {years}" if MONTHLY[name].dims[-1:] and "time" in MONTHLY[name].dims else ""
-    )
+    has_time = "time" in MONTHLY[name].dims
+    when = f" in the years {years}" if has_time else ""
     if not known.any():
-        raise DataError(f"{what} has no values {when}")
+        raise DataError(f"{what} has no values{when}")
     found, unit = (float(values[known].min()), float(values[known].max())), MONTHLY[name].units
     advice = "look at its unit, its sign and its fill value"
     if found[0] < bounds[0] or found[1] > bounds[1]:
         raise DataError(
-            f"{what} runs from {found[0]:.4g} to {found[1]:.4g} {unit} {when}; "
+            f"{what} runs from {found[0]:.4g} to {found[1]:.4g} {unit}{when}; "
             f"{bounds[0]:g} to {bounds[1]:g} is plausible: {advice}"
         )
-    if "time" not in MONTHLY[name].dims:
+    if not has_time:
         return
     if (known.any(axis=0) & ~known.all(axis=0)).any():
         months = int((known.any(axis=0) & ~known).reshape(len(values), -1).any(axis=1).sum())
         raise DataError(
-            f"{what} has cells without values in {months} of the months {when}, "
+            f"{what} has cells without values in {months} of the months{when}, "
             "but with values in others; a file may be cut short or damaged"
         )
     low, high = PLAUSIBLE_MEAN.get(name, (-np.inf, np.inf))
     mean = float(values[known].mean(dtype="float64"))
     if not low <= mean <= high:
         raise DataError(
-            f"{what} has the mean {mean:.3g} {unit} {when}; {low:g} to {high:g} "
+            f"{what} has the mean {mean:.3g} {unit}{when}; {low:g} to {high:g} "
             f"is plausible north of 45° N: {advice}"
         )
 
@@ -338,7 +288,7 @@ def _members(monthly: xr.Dataset) -> str:
         return "there is one member"
     seen: dict[str, object] = {}
     for i, member in enumerate(monthly["member"].values):
-        last = monthly["tas"].isel(member=i, time=slice(-12, None)).values
+        last = load(monthly["tas"].isel(member=i, time=slice(-12, None))).values
         digest = hashlib.sha256(np.ascontiguousarray(last).tobytes()).hexdigest()
         if digest in seen:
             raise DataError(
@@ -348,134 +298,34 @@ def _members(monthly: xr.Dataset) -> str:
     return f"{len(seen)} members are there, all different"
 
 
-def check_yearly(yearly: xr.Dataset, monthly: xr.Dataset) -> str:
-    """Check every year of every member, cheaply: on the yearly dataset, before it is used.
-
-    A variable must be known in all years in the cells in which it is known at all; lie within
-    bounds in every cell, and as a mean over all cells but ice sheets; and this mean must not differ
-    from the median of the neighbouring years, :math:`y - 5` to :math:`y + 5`, by more than a factor
-    of five (temperatures: 15 K).
+def name_in_source(monthly: xr.Dataset, name: str, member: object = None) -> str:
+    """Return a variable's name for a message, and what it and its member are in the source.
 
     Parameters
     ----------
-    yearly : Dataset (member, year, ...)
-        What `mpcf.yearly.stream.write_yearly` made.
     monthly : Dataset
-        What it was made of; its attributes alone are used, to name variables and members as the
-        source does.
+        The standard monthly dataset, whose reader noted names of the source in its attributes.
+    name : str
+        Standard name of the variable.
+    member : object, optional
+        Value of the coordinate ``member``.
 
     Returns
     -------
     str
-        What was checked and found.
-
-    Raises
-    ------
-    DataError
-        If something does not hold; the message names the variable, the member, the years and what
-        to do.
-    """
-    bare = yearly["sftgif"] < 50 if "sftgif" in yearly else None
-    years = yearly["year"].values
-    for name, plausible in PLAUSIBLE_YEAR.items():
-        values = _of_year(yearly, name)
-        if values is None:
-            continue
-        if bare is not None and "lat" in values.dims:
-            values = values.where(bare)
-        for member in yearly["member"].values:
-            one = values.sel(member=member).transpose("year", ...).values
-            what = f"{_named(monthly, plausible.source)}{_of_member(monthly, member)}"
-            _check_years(one.reshape(len(years), -1), years, plausible, what)
-    return (
-        f"all {len(years)} years of every member, {years[0]} to {years[-1]}, lie within plausible "
-        "bounds, without gaps or jumps"
-    )
-
-
-def _of_year(yearly: xr.Dataset, name: str) -> xr.DataArray | None:
-    """Return a variable of whole years and, of soil water, of the deepest top."""
-    if name == "soil_ice":
-        liquid, water = (_of_year(yearly, v) for v in ("soil_liquid", "soil_water"))
-        return None if water is None else water - liquid
-    if name not in yearly:
-        return None
-    values = yearly[name]
-    values = values.sel(season="year") if "season" in values.dims else values
-    return values.isel(top=-1) if "top" in values.dims else values
-
-
-def _check_years(values: np.ndarray, years: np.ndarray, plausible: _Yearly, what: str) -> None:
-    """Check a variable of a member, (year, cell)."""
-    known = ~np.isnan(values)
-    if not known.any():
-        raise DataError(f"{what} has no values in any year; look at its fill value")
-    gaps = (known.any(axis=0) & ~known).any(axis=1)
-    if gaps.any():
-        raise DataError(
-            f"{what} has cells without values in {_ranges(years[gaps])}, but with values in other "
-            "years; a file may be damaged or hold fill values: get the files of these years again"
-        )
-    (low, high), unit = plausible.cell, plausible.unit
-    outside = ((values < low) | (values > high)).any(axis=1)
-    advice = "look at the unit, the sign and the fill value in the files of these years"
-    if outside.any():
-        found = values[outside][known[outside]]
-        raise DataError(
-            f"{what} runs from {found.min():.4g} to {found.max():.4g} {unit} in "
-            f"{_ranges(years[outside])}; {low:g} to {high:g} is plausible: {advice}"
-        )
-    mean = np.nanmean(values[:, known.any(axis=0)], axis=1, dtype="float64")
-    (low, high), outside = plausible.mean, (mean < plausible.mean[0]) | (mean > plausible.mean[1])
-    if outside.any():
-        worst = mean[outside]
-        raise DataError(
-            f"{what} has the mean {worst.min():.3g} to {worst.max():.3g} {unit} over land in "
-            f"{_ranges(years[outside])}; {low:g} to {high:g} is plausible: {advice}"
-        )
-    others = _neighbours(mean)
-    jumps = plausible.differs(mean, others)
-    if jumps.any():
-        at = int(np.argmax(jumps))
-        raise DataError(
-            f"{what} jumps in {_ranges(years[jumps])}: its mean over land is {mean[at]:.3g} {unit} "
-            f"in {years[at]}, but {others[at]:.3g} {unit} in the years around; {advice}"
-        )
-
-
-def _neighbours(mean: np.ndarray) -> np.ndarray:
-    """Median of the years around each year, without itself; itself where there is no other."""
-    if mean.size == 1:
-        return mean
-    around = [
-        np.concatenate([mean[max(i - NEIGHBOURS, 0) : i], mean[i + 1 : i + 1 + NEIGHBOURS]])
-        for i in range(mean.size)
-    ]
-    return np.array([np.median(years) for years in around])
-
-
-def _ranges(years: np.ndarray) -> str:
-    """Write years as ranges.
+        Such as ``"variable 'gpp', in the source GPP (gC/m^2/s), of member 001"``.
 
     Examples
     --------
-    >>> _ranges(np.array([2030, 2100, 2101, 2102]))
-    '2030, 2100 to 2102'
+    >>> name_in_source(xr.Dataset(attrs={"mpcf_members": "1 = 001, 2 = 002"}), "gpp", 2)
+    "variable 'gpp' of member 002"
     """
-    runs = np.split(years, np.flatnonzero(np.diff(years) != 1) + 1)
-    return ", ".join(f"{r[0]}" if r.size == 1 else f"{r[0]} to {r[-1]}" for r in runs)
-
-
-def _named(monthly: xr.Dataset, name: str) -> str:
-    """Name a variable, also as its source does where the reader kept that."""
     original = monthly[name].attrs.get("original") if name in monthly else None
-    return f"variable '{name}'" + (f", in the source {original}," if original else "")
-
-
-def _of_member(monthly: xr.Dataset, member: object) -> str:
-    """Name a member as its source does."""
+    text = f"variable '{name}'" + (f", in the source {original}," if original else "")
+    if member is None:
+        return text
     pairs = (pair.split(" = ", 1) for pair in monthly.attrs.get("mpcf_members", "").split(", "))
-    return f" of member {dict(p for p in pairs if len(p) == 2).get(str(member), member)}"
+    return f"{text} of member {dict(p for p in pairs if len(p) == 2).get(str(member), member)}"
 
 
 CHECKS: dict[str, Callable[[xr.Dataset], str]] = {
@@ -510,7 +360,7 @@ def _phases(monthly: xr.Dataset, source: Source) -> str:
         )
     short = [name for name, (a, b) in source.phases.items() if b - a + 1 < BASE_YEARS]
     warning = (
-        f"; {' and '.join(short)} is shorter than {BASE_YEARS} years, so that means over its last "
-        f"{BASE_YEARS} years reach into what came before"
+        f"; {' and '.join(short)} is shorter than {BASE_YEARS} years, so means over its last "
+        f"{BASE_YEARS} years include years before it"
     )
     return f"the phases, {begin} to {end}, lie within the data{warning if short else ''}"

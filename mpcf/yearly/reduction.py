@@ -13,6 +13,7 @@ from math import prod
 import numpy as np
 import xarray as xr
 
+from mpcf.data.readers.loading import load
 from mpcf.ground.constants import (
     FREEZING_POINT,
     HEAT_CAPACITY_ICE,
@@ -285,7 +286,7 @@ def member_series(monthly: xr.Dataset) -> xr.Dataset:
     out = xr.Dataset(coords={"member": monthly["member"], "year": year})
     for name in SERIES:
         if name in monthly:
-            values = monthly[name].transpose("member", "time").values.reshape(-1, len(year), 12)
+            values = _load(monthly[name].transpose("member", "time")).reshape(-1, len(year), 12)
             mean = (values * days).sum(axis=-1) / days.sum(axis=-1)
             out[name] = ("member", "year"), mean.astype("float32"), monthly[name].attrs
     return out
@@ -466,12 +467,7 @@ class _Block:
 
 def _load(values: xr.DataArray) -> np.ndarray:
     """Load in this thread, since blocks are what runs side by side, not their reading."""
-    if values.chunks is None:
-        return values.values
-    chunks = values.data.to_delayed()
-    if chunks.size == 1:  # as it is: dask would copy it
-        return np.asarray(chunks.item().compute(scheduler="synchronous"))
-    return values.data.compute(scheduler="synchronous")
+    return load(values, scheduler="synchronous").values
 
 
 def _attributes(name: str) -> dict[str, str]:

@@ -22,7 +22,14 @@ import threading
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -513,23 +520,30 @@ def step_name(step: tuple) -> str:
 
 
 def _work(job: _Job, pool: Executor, workers: int, bar) -> None:
-    """Take all steps, a few more at a time than there are workers."""
+    """Take all steps, a few more at a time than there are workers.
+
+    After a failure the steps that come before it are still taken, so that the first failure in
+    the order of the steps is reported, whichever worker was fastest.
+    """
     import dask
 
-    waiting, running = deque(job.todo()), {}
+    waiting, running, failed = deque(job.todo()), {}, {}
     planned = set(waiting)
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers:
                 step = waiting.popleft()
+                if failed and _order(step) > min(map(_order, failed)):
+                    continue
                 function, data, *arguments = job.call(step)
                 if not isinstance(pool, ThreadPoolExecutor) and data is not None:
                     (data,) = dask.optimize(data)  # its graph without the other blocks': it travels
                 running[pool.submit(function, data, *arguments)] = step
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 step = running.pop(future)
-                with _where(job, step):
-                    future.result()
+                if error := _failure(future):
+                    failed[step] = error
+                    continue
                 # a member's parts are on disk until its bands are joined, so those come first
                 # (two blocks that end together both see that they are the last)
                 following = [join for join in job.following(step) if join not in planned]
@@ -539,6 +553,25 @@ def _work(job: _Job, pool: Executor, workers: int, bar) -> None:
     finally:
         for future in running:
             future.cancel()
+    if failed:
+        first = min(failed, key=_order)
+        with _where(job, first):
+            raise failed[first]
+
+
+def _failure(future: Future) -> Exception | None:
+    """Return what made a step fail; a cluster that lost the step cancels it."""
+    try:
+        future.result()
+    except Exception as error:
+        return error
+    return None
+
+
+def _order(step: tuple) -> tuple:
+    """Return what steps are sorted by: a member's blocks by years and rows, then its bands."""
+    kind, member, *ranges = step
+    return member, kind == "band", *ranges
 
 
 @contextlib.contextmanager

@@ -143,12 +143,7 @@ def test_the_store_does_not_depend_on_the_blocks(memory, lazy, tmp_path, undistu
 
 
 def test_nor_on_the_number_of_workers(lazy, tmp_path, undisturbed, monkeypatch):
-    @contextlib.contextmanager
-    def pool(scheduler, memory):
-        with ThreadPoolExecutor(5) as running:
-            yield running, 5
-
-    monkeypatch.setattr(stream, "_pool", pool)
+    monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _threads(5))
     write_yearly(lazy, tmp_path / "yearly.zarr", progress=False, memory=10_000)
     assert files(tmp_path / "yearly.zarr") == undisturbed
 
@@ -168,7 +163,7 @@ def test_blocks_that_end_together_have_their_bands_joined_once(lazy, tmp_path, m
 
     monkeypatch.setattr(stream, "_mark", together)
     monkeypatch.setattr(stream, "take_band", counted)
-    monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _two_threads())
+    monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _threads(2))
     single = lazy.isel(member=[0], time=slice(0, 48))
     assert len(plan(single, SMALL).blocks(0)) == 2
     write_yearly(single, tmp_path / "yearly.zarr", progress=False, memory=SMALL)
@@ -176,9 +171,50 @@ def test_blocks_that_end_together_have_their_bands_joined_once(lazy, tmp_path, m
 
 
 @contextlib.contextmanager
-def _two_threads():
-    with ThreadPoolExecutor(2) as pool:
-        yield pool, 2
+def _threads(workers):
+    with ThreadPoolExecutor(workers) as pool:
+        yield pool, workers
+
+
+@pytest.mark.parametrize("slow", [1, 3])
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_of_several_failures_the_first_is_reported(lazy, tmp_path, monkeypatch, slow, workers):
+    blocks, take = plan(lazy, SMALL).blocks(0) + plan(lazy, SMALL).blocks(1), stream.take_block
+    assert len(blocks) == 6
+
+    def failing(data, folder, step, at_once):
+        index = blocks.index(step)
+        if index == slow:
+            time.sleep(0.3)
+        if index in (1, 3):
+            raise ValueError(f"block {index} is damaged")
+        take(data, folder, step, at_once)
+
+    monkeypatch.setattr(stream, "take_block", failing)
+    monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _threads(workers))
+    with pytest.raises(ValueError, match=r"member 1, years 2002 to 2003: block 1 is damaged"):
+        write_yearly(lazy, tmp_path / "yearly.zarr", progress=False, memory=SMALL)
+
+
+@pytest.mark.parametrize("slow", ["block", "band"])
+def test_a_band_that_fails_precedes_the_next_members_blocks(lazy, tmp_path, monkeypatch, slow):
+    take = stream.take_block
+
+    def take_block(data, folder, step, at_once):
+        if step[1] == 1:
+            raise OSError("a block of the second member")
+        if slow == "band":
+            time.sleep(0.2)
+        take(data, folder, step, at_once)
+
+    def take_band(*arguments):
+        raise OSError("a band of the first member")
+
+    monkeypatch.setattr(stream, "take_block", take_block)
+    monkeypatch.setattr(stream, "take_band", take_band)
+    monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _threads(4))
+    with pytest.raises(YearlyStopped, match=r"member 1: .* a band of the first member"):
+        write_yearly(lazy, tmp_path / "yearly.zarr", progress=False, memory=SMALL)
 
 
 def test_chunks_smaller_than_a_row_are_written_too(lazy, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Members in standard variables, put together as the standard monthly dataset."""
+"""Combine members in standard variables into the standard monthly dataset."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.data.readers.grids import Grid
+from mpcf.data.readers.loading import load
 from mpcf.data.readers.months import Months, time_axis
 from mpcf.data.readers.soil_layers import LIQUID_FORMULA, liquid_from_total
 from mpcf.data.variables import MIN_DEPTH, MONTHLY, Variable
@@ -30,10 +31,10 @@ class Run:
         Standard name → lazy values (time, ...).
     months : dict of str to Months
         Standard name → its months.
-    depth_edges : ndarray (depth + 1,)
-        Edges of the layers of the profiles, m.
     nodes : ndarray (depth,)
-        Depths of their nodes, m.
+        Depths of the nodes of the soil layers, m.
+    depth_edges : ndarray (depth + 1,)
+        Edges of these layers, m.
     origin : dict of str to str
         Standard name → variables of the source, for the attribute ``original``.
     """
@@ -55,25 +56,25 @@ def soil_water(
     notes: list[str],
 ) -> None:
     """
-    Give a run its liquid water and ice, from whichever two of the three its source has.
+    Set the liquid water and ice of a run, from whichever two of the three its source has.
 
-    With total water alone, temperature separates the two (`mpcf.data.readers.soil_layers`), which
-    a note says. Layers below the last with water, and cells of rock, become missing in all
-    profiles.
+    If there is only total water, it is separated by temperature (`mpcf.data.readers.soil_layers`)
+    and a note says so. Layers below the last one with water are dropped; rock becomes missing in
+    all profiles.
 
     Parameters
     ----------
     run : Run
-        Has ``tsl`` on layers that begin with those of the water; is completed in place.
+        Has ``tsl`` on layers of which those of the water are the first; completed in place.
     liquid, ice, total : DataArray (time, depth, lat, lon) or None
         kg m-2 per layer.
     notes : list of str
-        Gets a line if water had to be parted.
+        Gets a line if total water had to be separated.
 
     Raises
     ------
     DataError
-        If there is too little to know liquid water and ice, or soil is shallower than 3 m.
+        If liquid water and ice can't be derived, or soil is shallower than 3 m.
     """
     if liquid is None and ice is None and total is not None:
         thickness = xr.DataArray(np.diff(run.depth_edges).astype("float32"), dims="depth")
@@ -83,7 +84,7 @@ def soil_water(
     if liquid is None and (ice is None or total is None):
         raise DataError(
             f"member {run.member} has neither liquid water and ice by layer nor total water by "
-            "layer; a column or the top 10 cm alone do not do"
+            "layer; the whole column or the top 10 cm alone is not enough"
         )
     if liquid is None:
         liquid = (total - ice).clip(min=0)
@@ -91,7 +92,7 @@ def soil_water(
         if total is None:
             raise DataError(f"member {run.member} has liquid soil water, but no ice and no total")
         ice = (total - liquid).clip(min=0)
-    first = (liquid.isel(time=0) + ice.isel(time=0)).compute()
+    first = load(liquid.isel(time=0) + ice.isel(time=0))
     is_soil = first > 0
     wet = np.flatnonzero(is_soil.any(("lat", "lon")).values)
     if not wet.size:
@@ -114,7 +115,7 @@ def assemble(
     runs: Sequence[Run], maps: Mapping[str, xr.DataArray], notes: list[str], attrs: Mapping
 ) -> xr.Dataset:
     """
-    Put members together as the standard monthly dataset.
+    Return members combined into the standard monthly dataset.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def assemble(
     maps : mapping of str to DataArray (lat, lon)
         ``areacella``, ``sftlf`` and, where there is one, ``sftgif``, whole grid.
     notes : list of str
-        What the reader had to decide; kept in the attribute ``mpcf_notes``, a line each.
+        Decisions of the reader; kept in the attribute ``mpcf_notes``, a line each.
     attrs : mapping
         Other attributes of the dataset.
 
@@ -140,9 +141,13 @@ def assemble(
     first = runs[0]
     for run in runs[1:]:
         if not run.grid.is_like(first.grid):
-            raise DataError(f"member {run.member} is on another grid than member {first.member}")
+            raise DataError(
+                f"member {run.member} is on a different grid from member {first.member}"
+            )
         if run.nodes.shape != first.nodes.shape or not np.allclose(run.nodes, first.nodes):
-            raise DataError(f"member {run.member} has other soil layers than {first.member}")
+            raise DataError(
+                f"member {run.member} has different soil layers from member {first.member}"
+            )
     months = _common_months(runs, notes)
     kept = _whole_years(months, notes)
     names, labels = _labels([run.member for run in runs])

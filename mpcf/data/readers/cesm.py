@@ -1,4 +1,4 @@
-"""CESM: history files of its land model, CLM, and of its atmosphere, to the standard dataset.
+"""Read CESM history files, of its land model CLM and its atmosphere, as the standard dataset.
 
 One file may hold one variable of many months (``CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc``) or many
 variables of one (``CASE.clm2.h0.YYYY-MM.nc``).
@@ -16,6 +16,7 @@ import xarray as xr
 from mpcf.data.readers.assembly import Run, assemble, soil_water
 from mpcf.data.readers.fields import Piece, check_layers, layer_edges, own_attributes, series
 from mpcf.data.readers.fixed_maps import cell_areas, check_grids, check_land, whole_map
+from mpcf.data.readers.loading import load
 from mpcf.data.readers.months import Months
 from mpcf.data.readers.soil_layers import clm_thickness
 from mpcf.data.readers.units import conversion
@@ -38,7 +39,7 @@ SINGLE = {
 
 RAIN = ("RAIN", "SNOW")
 NO_RAIN = 1e-8
-"""kg m-2 s-1, about 0.3 mm a year: less in the wettest month of all cells is no precipitation."""
+"""kg m-2 s-1, about 0.3 mm a year: if the wettest month of all cells has less, a unit is wrong."""
 WATER = ("SOILLIQ", "SOILICE", "H2OSOI")
 FIXED = ("area", "landfrac", "PCT_LANDUNIT", "DZSOI")
 WANTED = (*SINGLE.values(), *RAIN, *WATER, *FIXED)
@@ -49,7 +50,7 @@ _OTHER_STREAM = re.compile(r"\.h(?!0a?\.)\d\w*\.")
 
 def is_wanted(path: str) -> bool:
     """
-    Tell from a file's name whether the reader may need it.
+    Return whether the reader may need a file, by its name.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def read(members: Mapping[str, Sequence[Piece]]) -> xr.Dataset:
     Raises
     ------
     DataError
-        If a variable is missing or something can't be read in one right way; the message names
+        If a variable is missing or something is ambiguous; the message names
         the variable, the member and the file.
     """
     notes: list[str] = []
@@ -106,7 +107,9 @@ def read(members: Mapping[str, Sequence[Piece]]) -> xr.Dataset:
         if not np.allclose(
             whole_map(other, "landfrac", "%", absent="1").fillna(0), maps["sftlf"], atol=1e-2
         ):
-            raise DataError(f"'landfrac' of member {member} ({other.path}) is not the others'")
+            raise DataError(
+                f"'landfrac' of member {member} ({other.path}) differs from that of the others"
+            )
     every = [piece for pieces in members.values() for piece in pieces]
     return assemble(runs, maps, notes, own_attributes(every))
 
@@ -175,7 +178,7 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
 def _rain_and_snow(
     files: Mapping[str, Sequence[Piece]],
 ) -> list[tuple[xr.DataArray, Months]]:
-    """Read the two parts of precipitation; a wrong unit of one hardly shows in their sum."""
+    """Read the two parts of precipitation; a wrong unit in one hardly shows in their sum."""
     unit = MONTHLY["pr"].units
     factors = {}
     for name, pieces in files.items():
@@ -183,26 +186,26 @@ def _rain_and_snow(
             found = piece.raw[name].attrs.get("units")
             factors.setdefault(conversion(found, unit, piece.where(name)).factor, (piece, name))
     if len(factors) > 1:
-        told = [
+        stated = [
             f"{p.where(name)} has '{p.raw[name].attrs['units']}'" for p, name in factors.values()
         ]
         raise DataError(
-            f"units of {' and '.join(files)} differ: {', '.join(told)}; correct the attribute "
+            f"units of {' and '.join(files)} differ: {', '.join(stated)}; correct the attribute "
             "'units' of the files where it is wrong"
         )
     parts = [series(pieces, name, unit) for name, pieces in files.items()]
     for (values, months), (name, pieces) in zip(parts, files.items(), strict=True):
-        most = float(values.isel(time=slice(0, 12)).max())
+        most = float(load(values.isel(time=slice(0, 12))).max())
         if most < NO_RAIN:
             raise DataError(
                 f"{pieces[0].where(name)} is at most {most:.2g} {unit} in the first twelve months "
-                f"of {months}, which is next to nothing; look at its units"
+                f"of {months}, which is practically nothing; look at its units"
             )
     return parts
 
 
 def _edges(nodes: np.ndarray, pieces: Sequence[Piece]) -> np.ndarray:
-    """Edges of the layers: by DZSOI if a file has it, otherwise by what is known of CLM."""
+    """Return the edges of the layers: from DZSOI if a file has it, otherwise as known for CLM."""
     for piece in pieces:
         if "DZSOI" in piece:
             values = np.asarray(piece.raw["DZSOI"].values, dtype=float)
@@ -237,7 +240,7 @@ def _maps(pieces: Sequence[Piece], notes: list[str]) -> dict[str, xr.DataArray]:
 
 
 def _ice(pieces: Sequence[Piece]) -> xr.DataArray | None:
-    """Share of the land that is ice: CLM numbers its land units in attributes of the file."""
+    """Return the share of the land that is ice; attributes of the file number the land units."""
     piece = next((p for p in pieces if "PCT_LANDUNIT" in p), None)
     if piece is None:
         return None

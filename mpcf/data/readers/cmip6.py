@@ -1,4 +1,4 @@
-"""CMIP6: one store or file per variable, experiment and member, to the standard dataset."""
+"""Read CMIP6, one store or file per variable, experiment and member, as the standard dataset."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ PPM_PER_KG = 1e6 / DRY_AIR * MOLAR_MASS_AIR / MOLAR_MASS_CO2
 
 def lacking(variables: Sequence[str]) -> list[str]:
     """
-    Tell what the book needs and a run does not have.
+    Return what the book needs and a run lacks.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def lacking(variables: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        What is lacking; empty if the run will do.
+        What is lacking; empty if the run is complete.
 
     Examples
     --------
@@ -81,8 +81,8 @@ def read(members: Mapping[str, Sequence[Piece]], fixed: Sequence[Piece]) -> xr.D
     Parameters
     ----------
     members : mapping of str to sequence of Piece
-        Each member's stores or files. Where a variable comes from several experiments, they stand
-        in the order of the experiments: each ends where the next begins.
+        Each member's stores or files. If a variable comes from several experiments, they are in
+        the order of the experiments: each ends where the next begins.
     fixed : sequence of Piece
         Stores or files of ``areacella``, ``sftlf`` and ``sftgif``.
 
@@ -94,7 +94,7 @@ def read(members: Mapping[str, Sequence[Piece]], fixed: Sequence[Piece]) -> xr.D
     Raises
     ------
     DataError
-        If a variable is missing or something can't be read in one right way; the message names
+        If a variable is missing or something is ambiguous; the message names
         the variable, the member and the file.
     """
     notes: list[str] = []
@@ -113,7 +113,7 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     if absent := lacking(present):
         hint = ""
         if any("mrsos" in piece or "mrso" in piece for piece in pieces):
-            hint = "; mrso (the column) and mrsos (the top 10 cm) do not say in which layer it is"
+            hint = "; mrso (the column) and mrsos (the top 10 cm) do not resolve layers"
         raise DataError(f"member {member} lacks {', '.join(absent)}{hint}")
     values, months, origin = {}, {}, {}
     for name in present:

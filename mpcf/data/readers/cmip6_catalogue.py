@@ -13,7 +13,7 @@ import xarray as xr
 
 from mpcf.data.readers.cmip6 import FIXED, TABLES, lacking
 from mpcf.data.readers.fields import Piece
-from mpcf.data.readers.files import is_remote, natural
+from mpcf.data.readers.files import is_remote, natural_order
 from mpcf.errors import DataError, Unreachable
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _select(
     chosen, complete = _choose(table, model, experiments, members)
     own = table[(table["source_id"] == chosen)]
     found: dict[str, list[str]] = {}
-    for member in sorted(complete, key=natural):
+    for member in sorted(complete, key=natural_order):
         rows = _rows(own, complete[member], experiments, member)
         found[member] = [_absolute(path, place) for path in rows[column]]
     maps = own[(own["table_id"] == "fx") & own["variable_id"].isin(FIXED)]
@@ -206,7 +206,7 @@ def _choose(
         own = wanted[wanted["source_id"] == name]
         complete: dict[str, str] = {}
         fault = f"nothing for {text}"
-        for member in members or sorted(own["member_id"].unique(), key=natural):
+        for member in members or sorted(own["member_id"].unique(), key=natural_order):
             grid, absent = _best_grid(own[own["member_id"] == member], experiments)
             if grid is not None:
                 complete[member] = grid

@@ -1,4 +1,4 @@
-"""Files of a member, and their variables: lazy, clean, in standard units and order."""
+"""Read variables from the files of a member: lazy, clean, in standard units and order."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 import xarray as xr
 
 from mpcf.data.readers.grids import LATITUDE, LONGITUDE, Grid, read_grid
+from mpcf.data.readers.loading import is_collected
 from mpcf.data.readers.months import Months, read_months
 from mpcf.data.readers.units import Conversion, conversion
 from mpcf.errors import DataError
 
 LARGEST_VALUE = 1e19
-"""No value of these variables is larger: what is, is a fill value (CESM 1e36, CMIP6 1e20)."""
+"""Larger numbers are fill values (CESM 1e36, CMIP6 1e20)."""
 FILL_VALUES = (-9999.0, -999.0)
-"""Fill values that some files hold without saying so."""
+"""Fill values that some files contain without declaring them."""
 
 CHUNK_BYTES = 48 * 2**20
 
@@ -25,7 +26,7 @@ CHUNK_BYTES = 48 * 2**20
 @dataclass(frozen=True)
 class Piece:
     """
-    A file of a member as it was opened: lazy, no times decoded.
+    A file of a member as opened: lazy, with times not decoded.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class Piece:
 
     def where(self, name: str) -> str:
         """
-        Name a variable for a message.
+        Return the name of a variable for a message.
 
         Parameters
         ----------
@@ -84,6 +85,14 @@ class _Stored:
 
     def __getitem__(self, key) -> np.ndarray:
         try:
+            return self._read(key)
+        except DataError as error:
+            if not is_collected(error):
+                raise
+            return np.broadcast_to(np.float32(np.nan), self.shape)[key]
+
+    def _read(self, key) -> np.ndarray:
+        try:
             values = np.array(self.variable[key].values)
         except Exception as error:
             raise DataError(f"{self.where} can't be read: {error}; get the file again") from error
@@ -99,11 +108,11 @@ class _Stored:
         return values
 
     def _check_months(self, values: np.ndarray, key: tuple[slice, ...]) -> None:
-        """Refuse months without any value beside months with values, as damaged files have."""
+        """Raise if some months have no value and others do, as in damaged files."""
         axis = self.variable.dims.index("time")
         others = tuple(i for i in range(values.ndim) if i != axis)
         empty = np.isnan(values).all(axis=others)
-        if not empty.any() or empty.all():  # all: no land here, or the yearly check's to find
+        if not empty.any() or empty.all():  # all: no land here, or for the yearly check to find
             return
         stored = np.arange(self.months.count)[key[axis]][empty]
         more = f" and {stored.size - 1} more months" if stored.size > 1 else ""
@@ -116,7 +125,7 @@ class _Stored:
 
 def clean(values: np.ndarray, to: Conversion, dtype: str = "float32") -> np.ndarray:
     """
-    Take out fill values and convert the rest.
+    Return values in the wanted unit, with NaN for fill values.
 
     Parameters
     ----------
@@ -152,7 +161,7 @@ def field(
     piece: Piece, name: str, units: str, *, scale: float = 1.0, months: Months | None = None
 ) -> xr.DataArray:
     """
-    Give a variable of a file: lazy, in standard order, north of 45° N, without coordinates.
+    Return a variable of a file: lazy, in standard order, north of 45° N, without coordinates.
 
     Parameters
     ----------
@@ -165,8 +174,8 @@ def field(
     scale : float
         What values in that unit are multiplied by.
     months : Months, optional
-        Its months: one without any value, beside others with values, is then refused when it is
-        read.
+        Its months. If given, reading raises an error where some months have values and others
+        have none.
 
     Returns
     -------
@@ -198,7 +207,7 @@ def field(
     )
     rest = [d for d in variable.dims if d not in ("time", *renamed)]
     if len(rest) > 1:
-        raise DataError(f"{where} has the dimensions {variable.dims}; one of them too many")
+        raise DataError(f"{where} has the dimensions {variable.dims}, one too many")
     if rest:
         renamed[rest[0]] = "depth"
     stored = dask.array.from_array(
@@ -222,7 +231,7 @@ def series(
     pieces: Iterable[Piece], name: str, units: str, *, overlap: bool = False, scale: float = 1.0
 ) -> tuple[xr.DataArray, Months]:
     """
-    Put a member's files of a variable one after the other.
+    Return a variable of a member, its files concatenated in time.
 
     Parameters
     ----------
@@ -248,7 +257,7 @@ def series(
     Raises
     ------
     DataError
-        If months are missing between files or stand in two of them.
+        If months are missing between files or occur in two of them.
     """
     pieces = list(pieces) if overlap else sorted(pieces, key=lambda piece: piece.months.first)
     parts: list[xr.DataArray] = []
@@ -261,7 +270,7 @@ def series(
             raise DataError(f"{piece.where(name)} has no dimension 'time'")
         if before is not None:
             if "lat" in part.dims and not piece.grid.is_like(before.grid):
-                raise DataError(f"{piece.where(name)} is on another grid than {before.path}")
+                raise DataError(f"{piece.where(name)} is on a different grid from {before.path}")
             _check_next(before, piece, months, name, overlap=overlap)
             keep = own.first - months.first
             if own.first < months.stop:
@@ -270,7 +279,7 @@ def series(
             if {*part.dims} != {*parts[0].dims} or part.sizes.get("depth") != parts[0].sizes.get(
                 "depth"
             ):
-                raise DataError(f"{piece.where(name)} has other layers than {before.path}")
+                raise DataError(f"{piece.where(name)} has different layers from {before.path}")
             months = Months(months.first, months.count + own.count, months.calendar)
         else:
             months = own
@@ -300,7 +309,7 @@ def _check_next(before: Piece, piece: Piece, months: Months, name: str, *, overl
 
 def layer_edges(piece: Piece, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     """
-    Read the vertical axis of a variable.
+    Return the vertical axis of a variable.
 
     Parameters
     ----------
@@ -319,19 +328,21 @@ def layer_edges(piece: Piece, name: str) -> tuple[np.ndarray, np.ndarray | None]
     Raises
     ------
     DataError
-        If the axis has no depths, does not go downwards, or its bounds leave gaps.
+        If the axis has no depths, does not increase downwards, or its bounds leave gaps.
     """
     where = piece.where(name)
     known = {"time", *LATITUDE, *LONGITUDE}
     variable = piece.raw.variables[name]
     levels = [d for d in variable.dims if d not in known and variable.sizes[d] > 1]
     if len(levels) != 1 or levels[0] not in piece.raw.variables:
-        raise DataError(f"{where} has no one vertical dimension with depths")
+        raise DataError(f"{where} needs exactly one vertical dimension with depths")
     axis = piece.raw.variables[levels[0]]
     factor = conversion(axis.attrs.get("units"), "m", f"{levels[0]} of {where}").factor
     nodes = np.asarray(axis.values, dtype=float) * factor
     if not (np.isfinite(nodes).all() and (np.diff(nodes) > 0).all() and nodes[0] >= 0):
-        raise DataError(f"{where}: the depths of {levels[0]} do not go downwards from the surface")
+        raise DataError(
+            f"{where}: the depths of {levels[0]} do not increase downwards from the surface"
+        )
     bounds = next(
         (
             piece.raw.variables[b]
@@ -348,13 +359,15 @@ def layer_edges(piece: Piece, name: str) -> tuple[np.ndarray, np.ndarray | None]
         or not np.allclose(pairs[1:, 0], pairs[:-1, 1], rtol=1e-4, atol=1e-4)
         or not ((pairs[:, 0] <= nodes) & (nodes <= pairs[:, 1])).all()
     ):
-        raise DataError(f"{where}: the bounds of {levels[0]} leave gaps or do not hold its depths")
+        raise DataError(
+            f"{where}: the bounds of {levels[0]} leave gaps or do not contain its depths"
+        )
     return nodes, np.concatenate([pairs[:1, 0], pairs[:, 1]])
 
 
 def check_layers(found: np.ndarray, nodes: np.ndarray, where: str) -> None:
     """
-    Check that a variable's layers are the first of those of the soil temperature.
+    Check that a variable's layers are the first ones of the soil temperature.
 
     Parameters
     ----------
@@ -368,13 +381,13 @@ def check_layers(found: np.ndarray, nodes: np.ndarray, where: str) -> None:
     Raises
     ------
     DataError
-        If they are others.
+        If they are not.
     """
     known = nodes[: found.size]
     if found.shape != known.shape or not np.allclose(found, known, rtol=2e-3, atol=1e-4):
         raise DataError(
             f"{where} has layers at {_depths(found)} m, but soil temperature at {_depths(nodes)} m;"
-            " they have to begin with the same"
+            " its layers have to be the first of those"
         )
 
 
@@ -384,7 +397,7 @@ def _depths(nodes: np.ndarray) -> str:
 
 def own_attributes(pieces: Iterable[Piece]) -> dict[str, str]:
     """
-    Give the attributes of the files that stay with the dataset.
+    Return the attributes of the files that the dataset keeps.
 
     Parameters
     ----------

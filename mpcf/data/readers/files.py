@@ -1,4 +1,4 @@
-"""Where files are: folders, http listings, manifests, OPeNDAP; and how each is opened."""
+"""Find and open files: in folders, http listings and manifests, or by OPeNDAP."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def is_remote(place: str) -> bool:
 
 def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list[str]]:
     """
-    List the files of each member.
+    Return the files of each member.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
         A folder with a folder per member, the address of an http listing of such a folder, or a
         manifest: a CSV file with the columns member, variable, url.
     is_wanted : callable
-        Tells from a file's name whether it may be needed; a manifest's files all are.
+        Whether a file may be needed, by its name; all files of a manifest are.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
             f"'{empty[0]}' in {place} holds no history files that the book can use; complete it, "
             "or move it elsewhere if it is no member"
         )
-    return {name: sorted(found[name]) for name in sorted(found, key=natural)}
+    return {name: sorted(found[name]) for name in sorted(found, key=natural_order)}
 
 
 def input_places(place: str, is_wanted: Callable[[str], bool]) -> list[str]:
@@ -124,24 +124,24 @@ def _is_manifest(place: str) -> bool:
     return urlsplit(place).path.lower().endswith(".csv")
 
 
-def natural(name: str) -> list:
+def natural_order(name: str) -> list[tuple[int, str]]:
     """
     Return the key that sorts names by the numbers in them.
 
     Parameters
     ----------
     name : str
-        Name of a member.
+        Such as the name of a member.
 
     Returns
     -------
-    list
-        Its parts, numbers as such.
+    list of (int, str)
+        Key for `sorted`.
 
     Examples
     --------
-    >>> sorted(["r10", "r9"], key=natural)
-    ['r9', 'r10']
+    >>> sorted(["r10i1p1f1", "r9i1p1f1"], key=natural_order)
+    ['r9i1p1f1', 'r10i1p1f1']
     """
     parts = re.split(r"(\d+)", name)
     return [(int(p), "") if p.isdigit() else (0, p) for p in parts]
@@ -243,7 +243,7 @@ def _get(url: str, **kwargs):
 
 def open_piece(path: str, member: str, xarray_kwargs: Mapping | None = None) -> Piece:
     """
-    Open a file through intake-xarray: lazy, without decoding times.
+    Return a file opened through intake-xarray: lazy, with times not decoded.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ def open_members(
     place: str, is_wanted: Callable[[str], bool], xarray_kwargs: Mapping | None = None
 ) -> dict[str, list[Piece]]:
     """
-    Open all files of all members.
+    Return all files of all members, opened.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Maps that do not change: cell area, land and ice; and whether all files are on one grid."""
+"""Read maps that do not change (cell area, land, ice); check that all files share a grid."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mpcf.ground.geography import grid_cell_area
 
 def whole_map(piece: Piece, name: str, units: str, *, absent: str | None = None) -> xr.DataArray:
     """
-    Read a map that does not change, of the whole grid, at once.
+    Return a map that does not change, of the whole grid, in memory.
 
     Parameters
     ----------
     piece : Piece
         The file.
     name : str
-        Variable in it; where it has times, the first is taken.
+        Variable in it; if it has several times, the first is taken.
     units : str
         The wanted unit.
     absent : str, optional
@@ -46,7 +46,7 @@ def whole_map(piece: Piece, name: str, units: str, *, absent: str | None = None)
     grid = piece.grid
     variable = variable.isel({d: 0 for d in variable.dims if d not in grid.dims})
     if set(variable.dims) != set(grid.dims) or variable.dtype.kind not in "fiu":
-        raise DataError(f"{where} is no map of numbers on the grid of its file")
+        raise DataError(f"{where} is not a map of numbers on the grid of its file")
     values = np.array(variable.transpose(*grid.dims).values, dtype="float64")
     values = clean(values[np.ix_(grid.rows, grid.columns)], to, dtype="float64")
     coords = {"lat": grid.lat, "lon": grid.lon}
@@ -55,12 +55,12 @@ def whole_map(piece: Piece, name: str, units: str, *, absent: str | None = None)
 
 def cell_areas(found: xr.DataArray | None, grid: Grid, notes: list[str]) -> xr.DataArray:
     """
-    Check the area of the cells against the sphere; rebuild it from the grid if it is wrong.
+    Return the area of the cells, computed from the grid if that of the source is wrong.
 
     Parameters
     ----------
     found : DataArray (lat, lon) or None
-        What the source says, m2.
+        Area in the source, m2.
     grid : Grid
         Its grid.
     notes : list of str
@@ -81,7 +81,7 @@ def cell_areas(found: xr.DataArray | None, grid: Grid, notes: list[str]) -> xr.D
     if abs(share - 1) > AREA_TOLERANCE:
         notes.append(
             f"the source's cell area adds up to {100 * share:.1f} % of its grid's area on the "
-            "sphere: it was not used but computed anew from the grid"
+            "sphere: it was replaced by the area computed from the grid"
         )
         return sphere
     return xr.where(known, found, sphere).assign_attrs(found.attrs)
@@ -89,7 +89,7 @@ def cell_areas(found: xr.DataArray | None, grid: Grid, notes: list[str]) -> xr.D
 
 def check_grids(files: Mapping[str, Sequence[Piece]], grid: Grid) -> None:
     """
-    Check that all variables with a map are on one grid.
+    Check that all variables on a map share one grid.
 
     Parameters
     ----------
@@ -101,15 +101,15 @@ def check_grids(files: Mapping[str, Sequence[Piece]], grid: Grid) -> None:
     Raises
     ------
     DataError
-        If a variable is on another grid.
+        If a variable is on a different grid.
     """
     for name, pieces in files.items():
         for piece in pieces:
             dims = set(piece.raw.variables[name].dims)
             if dims & {*LATITUDE, *LONGITUDE} and not piece.grid.is_like(grid):
                 raise DataError(
-                    f"{piece.where(name)} is on another grid than soil temperature; bring all to "
-                    "one grid first"
+                    f"{piece.where(name)} is on a different grid from soil temperature; regrid "
+                    "all to one grid first"
                 )
 
 
@@ -127,7 +127,7 @@ def check_land(land: xr.DataArray, where: str) -> None:
     Raises
     ------
     DataError
-        If it does not reach from 0 to at most 100, or hardly above 1.
+        If it is negative, above 100, or nowhere above 1 (a fraction).
     """
     low, high = float(land.min()), float(land.max())
     if not (low >= 0 and 1.0 < high <= 100.01):

@@ -1,4 +1,4 @@
-"""The grid of a file, brought into standard order."""
+"""Read the grid of a file and bring it into standard order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Grid:
     lat, lon : ndarray
         Degrees; ascending, longitude from −180 to 180.
     rows, columns : ndarray of int
-        Where each stands in the file.
+        Position of each in the file.
     dims : (str, str)
         The file's names of latitude and longitude.
     """
@@ -47,7 +47,7 @@ class Grid:
 
     def is_like(self, other: Grid) -> bool:
         """
-        Tell whether both have the same cells.
+        Return whether both grids have the same cells.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class Grid:
 
 def read_grid(raw: xr.Dataset, where: str) -> Grid:
     """
-    Read a file's grid and bring it into standard order.
+    Return a file's grid in standard order.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def read_grid(raw: xr.Dataset, where: str) -> Grid:
     Raises
     ------
     DataError
-        If latitude or longitude is no vector of different degrees.
+        If latitude or longitude is not a vector of distinct degrees.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def read_grid(raw: xr.Dataset, where: str) -> Grid:
         if name not in raw.variables or raw[name].dims != (name,):
             raise DataError(
                 f"{where} has no grid of rows and columns: '{name}' is not a dimension with values;"
-                " bring the files to a regular latitude-longitude grid first"
+                " regrid the files to a regular latitude-longitude grid first"
             )
         values = raw[name].values
         unit = raw[name].attrs.get("units", "degrees")

@@ -1,4 +1,4 @@
-"""Which month each value belongs to: by the bounds of its interval, never by a blind shift."""
+"""Identify the month of each value from the bounds of its interval, never by a blind shift."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LAST_YEAR = 9998
 @dataclass(frozen=True)
 class Months:
     """
-    The months of a file, one after the other.
+    The consecutive months of a file.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Months:
 
     @property
     def stop(self) -> int:
-        """The month after the last."""
+        """First month after the last, as `first`."""
         return self.first + self.count
 
     def __str__(self) -> str:
@@ -54,12 +54,12 @@ class Months:
 
 def read_months(raw: xr.Dataset, where: str) -> Months:
     """
-    Tell the months of a file, from the bounds of its time intervals.
+    Return the months of a file, from the bounds of its time intervals.
 
     CESM stamps a monthly mean with the *end* of its interval, CMIP6 with the middle. Where a file
-    has bounds, they decide, and stamps only have to agree. Without bounds a stamp within a month
-    means that month; a stamp at the edge of two months is understood only if the name of the
-    file says which months it holds.
+    has bounds, they decide, and stamps only have to agree. Without bounds, a stamp within a month
+    means that month; a stamp at the edge of two months is accepted only if the name of the file
+    states its months.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def read_months(raw: xr.Dataset, where: str) -> Months:
     Raises
     ------
     DataError
-        If times can't be understood, months are missing, doubled or out of order, or the name of
-        the file tells of others.
+        If times can't be decoded, months are missing, repeated or out of order, or the name of
+        the file states others.
 
     Examples
     --------
@@ -110,20 +110,20 @@ def read_months(raw: xr.Dataset, where: str) -> Months:
         at = int(np.argmax(step != 1))
         raise DataError(
             f"{where} goes from {_text(serial[at])} to {_text(serial[at + 1])}: a month is missing,"
-            " doubled or out of order; repair or replace the file"
+            " repeated or out of order; repair or replace the file"
         )
     found = Months(int(serial[0]), serial.size, calendar)
     if named is not None and named != (found.first, found.stop - 1):
         raise DataError(
             f"{where} holds {found}, but its name says {_text(named[0])} to {_text(named[1])}; it "
-            "may be cut short: get it again, or name it for what it holds"
+            "may be cut short: get it again, or give it the name of its months"
         )
     return found
 
 
 def name_months(where: str) -> tuple[int, int] | None:
     """
-    Give the first and last month that a file's name tells of.
+    Return the first and last month that a file's name states.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def name_months(where: str) -> tuple[int, int] | None:
     Returns
     -------
     (int, int) or None
-        Year · 12 + month − 1 of both; None if the name tells of none.
+        Year · 12 + month − 1 of both; None if the name states none.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def name_months(where: str) -> tuple[int, int] | None:
 
 def time_axis(months: Months) -> tuple[xr.DataArray, xr.DataArray]:
     """
-    Make the standard time axis: middles of the months, and their edges.
+    Return the standard time axis: middles of the months, and their edges.
 
     Parameters
     ----------
@@ -205,12 +205,14 @@ def _units(units: object, calendar: str, what: str) -> str:
     if not isinstance(units, str):
         raise DataError(f"{what} has no units such as 'days since 2000-01-01'")
     if calendar == "none" or " since " not in units:
-        raise DataError(f"{what} has units '{units}' and calendar '{calendar}'; they give no dates")
+        raise DataError(
+            f"{what} has units '{units}' and calendar '{calendar}', which give no dates"
+        )
     return units
 
 
 def _dates(values: np.ndarray, units: str, calendar: str, what: str) -> np.ndarray:
-    """Decode numbers to dates; whatever is wrong with them is said in one sentence."""
+    """Decode numbers to dates; an error says in one sentence what is wrong with them."""
     import cftime
 
     try:
@@ -239,7 +241,7 @@ def _serial(date: object) -> int:
 def _between(
     time: bytes, units: str, bounds: bytes, bounds_units: str, calendar: str
 ) -> np.ndarray:
-    """Months by their bounds. Files of an ensemble share their times: each is decoded once."""
+    """Return months from bounds. Files of an ensemble share their times, which are decoded once."""
     stamps = _dates(np.frombuffer(time), units, calendar, "time")
     edges = _dates(np.frombuffer(bounds).reshape(-1, 2), bounds_units, calendar, "the interval")
     serial = []
@@ -250,7 +252,7 @@ def _between(
             or abs(start - _edge(month, start)) > MONTH_EDGE_TOLERANCE
             or abs(end - _edge(month + 1, start)) > MONTH_EDGE_TOLERANCE
         ):
-            raise DataError(f"the interval from {start} to {end} is no month")
+            raise DataError(f"the interval from {start} to {end} is not one month")
         if start - stamp > MONTH_EDGE_TOLERANCE or stamp - end > MONTH_EDGE_TOLERANCE:
             raise DataError(f"the interval from {start} to {end} has the time {stamp}")
         serial.append(month)
@@ -267,6 +269,6 @@ def _from_stamps(stamps: np.ndarray, named: tuple[int, int] | None, where: str) 
             if (serial[0] + shift, serial[-1] + shift) == named:
                 return serial + shift
     raise DataError(
-        f"{where} has no time bounds and stamps such as {stamps[0]}, which may close a month or "
+        f"{where} has no time bounds and stamps such as {stamps[0]}, which may end a month or "
         "begin one; add 'time_bounds', or the months to its name (.200001-200012.nc)"
     )

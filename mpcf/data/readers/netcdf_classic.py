@@ -14,10 +14,10 @@ _UNSET = 0xFFFFFFFF
 
 def check_whole(path: Path) -> None:
     """
-    Refuse a classic netCDF file that is shorter than its header says.
+    Check that a classic netCDF file is not shorter than its header says.
 
-    The netCDF library reads what is missing as zeros. Files of netCDF-4 need no such check: their
-    library refuses them when they are cut short.
+    The netCDF library reads the missing part as zeros. Files of netCDF-4 need no such check: their
+    library rejects files that are cut short.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def check_whole(path: Path) -> None:
 
 
 def _classic_size(file) -> int | None:
-    """Bytes that a classic netCDF file must have by its header; None if it does not say."""
+    """Return the bytes that a file must have by its header; None if it does not say."""
     version = file.read(1)[0]
     if version not in (1, 2, 5):
         raise ValueError("unknown version")
@@ -93,22 +93,22 @@ def _classic_size(file) -> int | None:
         shape = [lengths[d] if d < len(lengths) else _refuse() for d in dims]
         is_record = bool(shape) and shape[0] == 0
         size = types[kind] * math.prod(shape[1:] if is_record else shape)
-        # one record variable alone is not padded; a size that is too large for its field is left
+        # one record variable alone is not padded; a size too large for its field is not checked
         if stated not in (size, -(-size // 4) * 4) and size < 2**31 - 4:
-            raise ValueError("a variable has not the size of its shape")
+            raise ValueError("a variable's size does not match its shape")
         (records_at if is_record else places).append((begin, size))
     header = file.tell()
     places.sort()
     for (begin, size), (following, _) in itertools.pairwise([(header, 0), *places]):
         if begin + size > following:
-            raise ValueError("variables lie upon each other")
+            raise ValueError("variables overlap")
     end = max((begin + size for begin, size in places), default=header)
     if records_at and records and records != _UNSET:
         alone = len(records_at) == 1
         step = sum(size if alone else -(-size // 4) * 4 for _, size in records_at)
         first = min(begin for begin, _ in records_at)
         if first < header or first + records * step > 2**62:
-            raise ValueError("records lie upon the header")
+            raise ValueError("records overlap the header")
         end = max(end, first + records * step)
     return end
 

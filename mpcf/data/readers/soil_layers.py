@@ -1,4 +1,4 @@
-"""Soil layers of land models, and liquid water where only total water was written."""
+"""Soil layers of land models, and liquid water where only total water is known."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import xarray as xr
 
 from mpcf.ground.constants import FREEZING_POINT, LATENT_HEAT_OF_FUSION
 
-_CLM5_THICKNESS = (
+CLM5_THICKNESS = (
     *(0.02, 0.04, 0.06, 0.08, 0.12, 0.16, 0.20, 0.24, 0.28, 0.32, 0.36, 0.40, 0.44, 0.54, 0.64),
     *(0.74, 0.84, 0.94, 1.04, 1.14, 2.390, 4.676, 7.635, 11.140, 15.115),
 )
-_CLM5_NODES = (
+"""Thickness, m, of the 25 layers of CLM5: 20 of soil, 5 of bedrock."""
+CLM5_NODES = (
     *(0.01, 0.04, 0.09, 0.16, 0.26, 0.40, 0.58, 0.80, 1.06, 1.36, 1.70, 2.08, 2.50, 2.99, 3.58),
     *(4.27, 5.06, 5.95, 6.94, 8.03, 9.795, 13.328, 19.483, 28.871, 41.998),
 )
+"""Depth, m, of their nodes."""
 
 GRAVITY = 9.80616
 """m s-2 (CLM technical note)."""
@@ -26,7 +28,7 @@ LOAM_SUCTION = 0.01 * 10 ** (1.88 - 0.0131 * 43)
 """m, suction of the same loam at saturation."""
 
 LIQUID_FORMULA = (
-    "liquid and ice were parted from total water by the soil's monthly temperature: all liquid at "
+    "liquid water and ice were separated by the soil's monthly temperature: all liquid at "
     "or above 0 °C; below, at most the supercooled water of a loam (43 % sand, 18 % clay; Niu and "
     "Yang 2006, doi 10.1175/JHM538.1): the model itself did not write them"
 )
@@ -34,7 +36,7 @@ LIQUID_FORMULA = (
 
 def clm_thickness(nodes: np.ndarray) -> np.ndarray | None:
     """
-    Thickness of the layers of CLM5 or CLM4.5, known by their nodes.
+    Return the thickness of the layers of CLM5 or CLM4.5, identified by their nodes.
 
     CLM4.5: nodes at 0.025 · (exp(0.5 · (i − 0.5)) − 1) m, edges halfway between them.
 
@@ -46,7 +48,7 @@ def clm_thickness(nodes: np.ndarray) -> np.ndarray | None:
     Returns
     -------
     ndarray (depth,) or None
-        m; None if the nodes are those of neither.
+        m; None if the nodes belong to neither.
 
     Examples
     --------
@@ -57,7 +59,7 @@ def clm_thickness(nodes: np.ndarray) -> np.ndarray | None:
     old = 0.025 * (np.exp(0.5 * (i - 0.5)) - 1)
     edges = np.concatenate([[0.0], (old[:-1] + old[1:]) / 2, [1.5 * old[-1] - 0.5 * old[-2]]])
     for known, thickness in (
-        (np.array(_CLM5_NODES), np.array(_CLM5_THICKNESS)),
+        (np.array(CLM5_NODES), np.array(CLM5_THICKNESS)),
         (old, np.diff(edges)),
     ):
         known, thickness = known[: nodes.size], thickness[: nodes.size]
@@ -70,7 +72,7 @@ def liquid_from_total(
     total: xr.DataArray, temperature: xr.DataArray, thickness: xr.DataArray
 ) -> xr.DataArray:
     r"""
-    Liquid part of soil water, from its temperature.
+    Return the liquid part of soil water, from its temperature.
 
     .. math:: w_{liq} \le 1000\,\Delta z\,\theta_{sat}
               \left(\frac{L_f (T_f - T)}{g\,T\,\psi_{sat}}\right)^{-1/B}, \quad T < T_f

@@ -1,4 +1,4 @@
-"""Units as models spell them, converted to those of the standard dataset."""
+"""Convert units, as models spell them, to those of the standard dataset."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Conversion:
 
 def conversion(found: object, wanted: str, where: str, *, absent: str | None = None) -> Conversion:
     """
-    Find how to convert one unit to another.
+    Return how to convert one unit to another.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def conversion(found: object, wanted: str, where: str, *, absent: str | None = N
     Raises
     ------
     DataError
-        If the unit is missing, unknown or of another kind.
+        If the unit is missing, unknown or of another dimension.
 
     Examples
     --------
@@ -101,19 +101,19 @@ def conversion(found: object, wanted: str, where: str, *, absent: str | None = N
         factor, found_kind = factor * WATER_DENSITY, kind
     if found_kind != kind:
         raise DataError(
-            f"{where} has the units '{text}', which can't be converted to {wanted}; look whether "
-            "it is the right variable"
+            f"{where} has the units '{text}', which can't be converted to {wanted}; check "
+            "that it is the right variable"
         )
-    return Conversion(float(f"{factor / size:.14g}"))  # rounding of powers of ten undone
+    return Conversion(float(f"{factor / size:.14g}"))  # undoes the rounding of powers of ten
 
 
 def _as_mass(kind: tuple[int, ...]) -> tuple[int, ...]:
-    """Kind of a water depth or flux once it is multiplied by a density."""
+    """Return the dimensions of a water depth or flux multiplied by a density."""
     return kind[0] + 1, kind[1] - 3, *kind[2:]
 
 
 def _parse(text: str) -> tuple[float, tuple[int, ...]] | None:
-    """Size in SI units and exponents of kg, m, s, K; None if it is not understood."""
+    """Return the size in SI units and the exponents of kg, m, s, K; None if it is not known."""
     size, kind, sign = 1.0, [0, 0, 0, 0], 1
     for part in re.findall(r"/|[^\s/.*]+(?:\*\*[-+]?\d)?", text):
         if part == "/":

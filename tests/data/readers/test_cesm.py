@@ -8,12 +8,13 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mpcf.data.checks import check_yearly, examine
+from mpcf.data.checks import examine
 from mpcf.data.export import export
 from mpcf.data.readers import cesm
 from mpcf.data.readers import files as places
 from mpcf.data.readers.fields import Piece
 from mpcf.data.readers.soil_layers import LIQUID_FORMULA, clm_thickness
+from mpcf.data.yearly_checks import check_yearly
 from mpcf.errors import DataError
 from mpcf.yearly.stream import write_yearly
 
@@ -196,14 +197,14 @@ def test_liquid_and_ice_from_whichever_two_there_are(ensemble, files):
     for own in files.values():
         for path in [p for p in own if ".SOILLIQ." in p]:
             del own[path]
-    parted = read(files)
-    assert LIQUID_FORMULA in parted.attrs["mpcf_notes"]
-    assert LIQUID_FORMULA in [f.found for f in examine(parted)]
+    separated = read(files)
+    assert LIQUID_FORMULA in separated.attrs["mpcf_notes"]
+    assert LIQUID_FORMULA in [f.found for f in examine(separated)]
     total = ensemble["mrsll"] + ensemble["mrsfl"]
-    np.testing.assert_allclose(parted["mrsll"] + parted["mrsfl"], total, rtol=1e-4)
+    np.testing.assert_allclose(separated["mrsll"] + separated["mrsfl"], total, rtol=1e-4)
     warm = (ensemble["tsl"] >= 273.15).values
-    np.testing.assert_allclose(parted["mrsll"].values[warm], total.values[warm], rtol=1e-4)
-    assert (parted["mrsll"] < total).where(ensemble["tsl"] < 270).mean() > 0.5
+    np.testing.assert_allclose(separated["mrsll"].values[warm], total.values[warm], rtol=1e-4)
+    assert (separated["mrsll"] < total).where(ensemble["tsl"] < 270).mean() > 0.5
 
 
 def test_layers_of_clm5_and_clm4_5():
@@ -216,7 +217,7 @@ def test_layers_of_clm5_and_clm4_5():
 
 def test_clm5_layers_without_dzsoi(files):
     """TSOI on 25 layers, water on 20: the first 20 are kept, with CLM5's thickness."""
-    from mpcf.data.readers.soil_layers import _CLM5_NODES as NODES
+    from mpcf.data.readers.soil_layers import CLM5_NODES as NODES
 
     def deepen(name, level, count):
         def rebuild(raw):
@@ -369,15 +370,15 @@ REFUSED = {
     "shorter member": (shorter, "member 002 holds 2000-01 to 2002-12"),
     "mixed grids": (
         lambda f: change(f, "GPP", other_grid, ["002"]),
-        "GPP of member 002 .* is on another grid",
+        "GPP of member 002 .* is on a different grid",
     ),
     "member on another grid": (
         lambda f: [change(f, n, other_grid, ["002"]) for n in cesm.WANTED if n not in SERIES],
-        "member 002 is on another grid than member 001",
+        "member 002 is on a different grid from member 001",
     ),
     "other calendar": (
         lambda f: change(f, "GPP", other_calendar, ["002"]),
-        "time_bounds and time of .*GPP.* is no month",
+        "time_bounds and time of .*GPP.* is not one month",
     ),
     "unknown unit": (
         lambda f: change(f, "GPP", on("GPP", lambda v: v, units="umol m-2 s-1"), ["002"]),
@@ -396,7 +397,7 @@ REFUSED = {
     "other land": (
         lambda f: [change(f, n, lambda r: on("landfrac", lambda v: v / 2)(r)
                           if "landfrac" in r else r, ["002"]) for n in cesm.WANTED],
-        "'landfrac' of member 002 .* is not the others'",
+        "'landfrac' of member 002 .* differs from that of the others",
     ),
     "other layers": (
         lambda f: change(
@@ -410,7 +411,7 @@ REFUSED = {
     ),
     "depth upwards": (
         lambda f: change(f, "TSOI", lambda r: r.isel(levgrnd=slice(None, None, -1)), ["002"]),
-        "TSOI of member 002 .* do not go downwards",
+        "TSOI of member 002 .* do not increase downwards",
     ),
     "too shallow": (
         lambda f: [change(f, n, lambda r: r.isel(levsoi=[0, 1, 2])) for n in cesm.WATER],
@@ -433,7 +434,7 @@ REFUSED = {
     "one dimension too many": (
         lambda f: change(f, "GPP", lambda r: r.assign(GPP=r["GPP"].expand_dims(pft=2, level=2)),
                          ["002"]),
-        "one of them too many",
+        "one too many",
     ),
 }  # fmt: skip
 
@@ -461,7 +462,7 @@ FOUND_BY_CHECKS = {
     "month without values": (
         "HR",
         lambda v: v.where(v["time"] != v["time"][3]),
-        r"HR of member 001 \(.*HR.*\) has no values in 2003-04, but in others",
+        r"HR of member 001 \(.*HR.*\) has no values in 2000-04",
     ),
 }
 
@@ -479,7 +480,7 @@ IN_YEARS = {
     "a month of fill values": (
         "GPP",
         on("GPP", lambda v: v.where(v["time"] != v["time"][6], 1e36)),
-        r"GPP of member 002 \(.*GPP.*\) has no values in 200[03]-07",
+        r"GPP of member 002 \(.*GPP.*\) has no values in 2003-07",
     ),
     "years of fill values": (
         "TSOI",

@@ -69,7 +69,7 @@ def test_total_water_beside_one_of_its_parts_gives_the_other(ensemble, stores, k
     assert "mpcf_notes" not in found.attrs
 
 
-def test_total_water_alone_is_parted_by_temperature_and_told(ensemble, stores):
+def test_total_water_alone_is_separated_by_temperature_and_told(ensemble, stores):
     as_total(stores)
     found = read(stores)
     assert LIQUID_FORMULA in found.attrs["mpcf_notes"]
@@ -83,7 +83,9 @@ def test_the_top_10_cm_or_the_column_alone_is_refused(stores, name):
     for own in stores[0].values():
         own["x"] = own.pop(next(p for p in own if "/mrsll/" in p)).rename(mrsll=name)
         del own[next(p for p in own if "/mrsfl/" in p)]
-    with pytest.raises(DataError, match=r"mrsll and mrsfl .or mrsol.; mrso .* do not say"):
+    with pytest.raises(
+        DataError, match=r"mrsll and mrsfl .or mrsol.; mrso .* do not resolve layers"
+    ):
         read(stores)
 
 

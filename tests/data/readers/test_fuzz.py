@@ -17,7 +17,7 @@ from mpcf.data.readers.files import open_piece
 READER = """
 import sys
 import numpy as np
-from mpcf.checks import DataError
+from mpcf.errors import DataError
 from mpcf.data.readers.fields import series
 from mpcf.data.readers.files import open_piece
 

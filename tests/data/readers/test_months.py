@@ -56,7 +56,7 @@ def test_without_bounds_a_stamp_within_the_month_means_it():
 def test_without_bounds_the_name_of_the_file_decides_at_the_edge(stamp):
     raw = a_file(stamp=stamp, bounds=None)
     assert read_months(raw, "CASE.clm2.h0.GPP.200001-200102.nc").first == 24000
-    with pytest.raises(DataError, match="may close a month or begin one"):
+    with pytest.raises(DataError, match="may end a month or begin one"):
         read_months(raw, "GPP.nc")
 
 
@@ -100,17 +100,17 @@ FAULTS = {
     "no time": (xr.Dataset({"GPP": ("x", [1.0])}), "no dimension 'time'"),
     "empty": (a_file().isel(time=[]), "no dimension 'time' with values"),
     "stamps elsewhere": (changed(time=lambda t: t + 40), "has the time"),
-    "bounds reversed": (changed(time_bounds=lambda b: b[:, ::-1]), "is no month"),
-    "bounds of zero length": (changed(time_bounds=lambda b: b[:, [0, 0]]), "is no month"),
+    "bounds reversed": (changed(time_bounds=lambda b: b[:, ::-1]), "is not one month"),
+    "bounds of zero length": (changed(time_bounds=lambda b: b[:, [0, 0]]), "is not one month"),
     "bounds of a season": (
-        changed(time_bounds=lambda b: b + np.array([-31.0, 31.0])), "is no month"
+        changed(time_bounds=lambda b: b + np.array([-31.0, 31.0])), "is not one month"
     ),
     "fill value": (changed(time_bounds=lambda b: put(b, (3, 1), np.nan)), "missing values"),
     "fill value in time": (changed(time=lambda t: put(t, 3, np.inf)), "missing values"),
     "1e36": (changed(time=lambda t: put(t, 3, 1e36)), "time of x: time can't be decoded"),
     "no units": (without(a_file(), "units"), "has no units"),
     "unknown calendar": (a_file(), "can't be decoded"),
-    "wrong calendar": (a_file(first=24000, count=120), "is no month"),
+    "wrong calendar": (a_file(first=24000, count=120), "is not one month"),
     "other units": (a_file(), "they give no dates"),
 }  # fmt: skip
 FAULTS["unknown calendar"][0]["time"].attrs["calendar"] = "julia"

@@ -68,7 +68,7 @@ def test_cell_area_of_clm_in_km2_with_rows_at_the_poles_covers_the_sphere(clm):
 
 def test_the_stream_by_column_and_plant_type_has_no_map():
     h1 = open_piece(str(CLM.with_name("clm2.h1.subset.control.nc")), "001")
-    with pytest.raises(DataError, match="is no month"):
+    with pytest.raises(DataError, match="is not one month"):
         _ = h1.months
     assert field(h1, "A10TMIN", "K").sizes["time"] == 2
 
