@@ -30,7 +30,6 @@ def grid_cell_area(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
 
     Examples
     --------
-    >>> from mpcf.data.variables import EARTH_RADIUS
     >>> lat = xr.DataArray(np.arange(-89.5, 90), dims="lat")
     >>> lon = xr.DataArray(np.arange(-179.5, 180), dims="lon")
     >>> bool(np.isclose(grid_cell_area(lat, lon).sum(), 4 * np.pi * EARTH_RADIUS**2))

@@ -390,7 +390,7 @@ DRIVER = textwrap.dedent(
     import numpy as np
     import xarray as xr
 
-    from mpcf import stream
+    from mpcf.yearly import reduction, stream
 
     source, folder, memory = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 
@@ -433,8 +433,7 @@ DRIVER = textwrap.dedent(
     # a fork
     import pickle
     import dask.array, dask.system, distributed.system, tqdm, zarr.storage
-    from mpcf import yearly
-    yearly.reduce_months(pickle.loads((folder / "sample.pickle").read_bytes()))
+    reduction.reduce_months(pickle.loads((folder / "sample.pickle").read_bytes()))
 
     def write(path):
         stream.write_yearly(xr.open_zarr(source), path, progress=False, memory=memory)
