@@ -26,9 +26,14 @@ import xarray as xr
 
 from mpcf import __main__ as command
 from mpcf.folders import SCHEDULER_VARIABLE
-from mpcf.yearly import stream
+from mpcf.yearly import job as jobs
+from mpcf.yearly import plan as planning
+from mpcf.yearly import progress, stream
+from mpcf.yearly import steps as step_kinds
+from mpcf.yearly.plan import plan
+from mpcf.yearly.progress import remaining
 from mpcf.yearly.reduction import join_years, reduce_months, to_yearly
-from mpcf.yearly.stream import YearlyStopped, plan, remaining, write_yearly
+from mpcf.yearly.stream import YearlyStopped, write_yearly
 
 SMALL = 30_000
 """Memory, bytes, that cuts the ensemble of these tests into many blocks."""
@@ -155,7 +160,7 @@ def test_nor_on_the_number_of_workers(lazy, tmp_path, undisturbed, monkeypatch):
 
 def test_blocks_that_end_together_have_their_bands_joined_once(lazy, tmp_path, monkeypatch):
     both, joined = threading.Barrier(2), []
-    mark, take = stream._mark, stream.take_band
+    mark, take = step_kinds._mark, step_kinds.take_band
 
     def together(folder, name):
         mark(folder, name)
@@ -166,8 +171,8 @@ def test_blocks_that_end_together_have_their_bands_joined_once(lazy, tmp_path, m
         joined.append(arguments[2])
         take(*arguments)
 
-    monkeypatch.setattr(stream, "_mark", together)
-    monkeypatch.setattr(stream, "take_band", counted)
+    monkeypatch.setattr(step_kinds, "_mark", together)
+    monkeypatch.setattr(jobs, "take_band", counted)
     monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _two_threads())
     single = lazy.isel(member=[0], time=slice(0, 48))
     assert len(plan(single, SMALL).blocks(0)) == 2
@@ -182,7 +187,7 @@ def _two_threads():
 
 
 def test_chunks_smaller_than_a_row_are_written_too(lazy, tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "CHUNK", 4 * 6 * 3 * 3)  # three cells of six years
+    monkeypatch.setattr(planning, "CHUNK", 4 * 6 * 3 * 3)  # three cells of six years
     assert len(plan(lazy).bands) == 3 * 2
     write_yearly(lazy, tmp_path / "yearly.zarr", progress=False)
     written = xr.open_zarr(tmp_path / "yearly.zarr", chunks=None).load()
@@ -290,13 +295,13 @@ def test_a_full_disk_stops_with_an_error_and_the_next_run_goes_on(
     done, all_steps = remaining(path)
     assert 3 <= done < all_steps == steps(lazy)
     taken = []
-    take = stream.take_block
+    take = jobs.take_block
 
     def counted(*arguments):
         taken.append(arguments[2])
         return take(*arguments)
 
-    monkeypatch.setattr(stream, "take_block", counted)
+    monkeypatch.setattr(jobs, "take_block", counted)
     write_yearly(lazy, path, progress=False, memory=SMALL)
     assert files(path) == undisturbed
     assert len(taken) == len(set(taken)) == 2 * len(plan(lazy, SMALL).blocks(0)) - 3
@@ -603,7 +608,7 @@ def test_a_scheduler_that_does_not_answer_is_an_error(lazy, tmp_path, monkeypatc
 
 
 def test_a_worker_that_can_not_see_the_folder_says_so(lazy, tmp_path):
-    job = stream._Job(lazy, tmp_path / "elsewhere", SMALL)
+    job = jobs._Job(lazy, tmp_path / "elsewhere", SMALL)
     function, *arguments = job.call(("block", 0, (0, 2), (0, 3)))
     with pytest.raises(FileNotFoundError, match="file system that all workers share"):
         function(*arguments)
@@ -630,8 +635,8 @@ def test_progress_is_shown_with_the_time_left(lazy, tmp_path, capsys):
 def test_progress_can_be_followed_from_another_process(lazy, tmp_path, capsys, monkeypatch):
     path = tmp_path / "yearly.zarr"
     assert remaining(path) is None
-    monkeypatch.setattr(stream, "SECONDS_BETWEEN_LOOKS", 0.01)
-    with stream.shown(path):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LOOKS", 0.01)
+    with progress.shown(path):
         with monkeypatch.context() as patch, pytest.raises(YearlyStopped):
             fail_after(patch, 3)
             write_yearly(lazy, path, progress=False, memory=SMALL)
