@@ -7,12 +7,12 @@ Two steps, each a pure function of a block, so that blocks of any size give the 
 
 from __future__ import annotations
 
-import threading
 from math import prod
 
 import numpy as np
 import xarray as xr
 
+from mpcf.data.variables import YEARLY
 from mpcf.ground.constants import (
     FREEZING_POINT,
     HEAT_CAPACITY_ICE,
@@ -20,9 +20,9 @@ from mpcf.ground.constants import (
     LATENT_HEAT_OF_FUSION,
     SECONDS_PER_DAY,
 )
-from mpcf.ground.thaw import PERMAFROST_DEPTH, layer_overlap, permafrost, permafrost_at
-from mpcf.ground.thaw_kernels import curtain_length
+from mpcf.ground.thaw import PERMAFROST_DEPTH, layer_overlap
 from mpcf.yearly.kernels import monthly_sums, soil_heat, soil_temperature, soil_water
+from mpcf.yearly.neighbours import CURTAIN_MONTHS, join_years
 
 TOPS = (0.1, 1.0, 3.0)
 """Depths, m, to which soil water is summed."""
@@ -32,9 +32,6 @@ SEASONS = {"year": tuple(range(1, 13)), "thaw": (5, 6, 7, 8, 9)}
 
 CURTAIN_DEPTH = 0.3
 """Depth, m, near which the zero curtain is measured."""
-
-CURTAIN_BOUNDS = (0.5, -0.5)
-"""°C between which the zero curtain is measured."""
 
 WETNESS_DEPTH = 1.0
 """Depth, m, at which the thawed layer of the wetness index is capped."""
@@ -53,9 +50,6 @@ SERIES = ("co2", "warming")
 
 GRID = ("areacella", "sftlf", "sftgif", "depth_bnds")
 """What is taken over from the source as it is."""
-
-NEEDS_NEIGHBOUR_YEARS = ("tsl_max", "crossing", "open_layer", "curtain_node")
-"""Results of `reduce_months` from which `join_years` makes others."""
 
 _RESULTS = {
     "tsl_max": ("depth",),
@@ -78,32 +72,6 @@ _RESULTS = {
     "snow": (),
     "cSoil": (),
 }
-_DIM_ORDER = ("member", "year", "season", "top", "depth", "curtain", "lat", "lon", "bnds")
-_CURTAIN_MONTHS = np.array([1, 2, 3, 4, 5, 8, 9, 10, 11, 12])
-
-_ATTRIBUTES = {
-    "temperature": ("air temperature", "degC"),
-    "precipitation": ("precipitation", "mm"),
-    "soil_liquid": ("liquid soil water", "kg m-2"),
-    "soil_water": ("liquid and frozen soil water", "kg m-2"),
-    "tsl_max": ("warmest month", "degC"),
-    "tsl_min": ("coldest month", "degC"),
-    "thaw_depth": ("deepest seasonal thaw", "m"),
-    "frozen_depth": ("soil of the top 3 m frozen all year", "m"),
-    "thaw_wetness": ("wetness of the thawed layer, May to September", "m3 m-3"),
-    "latent_heat": ("latent heat of the top 3 m in September, above ice at 0 °C", "J m-2"),
-    "sensible_heat": ("sensible heat of the top 3 m in September, above ice at 0 °C", "J m-2"),
-    "snow": ("mean snow depth, January to March", "m"),
-    "permafrost": ("permafrost: a node frozen for 24 months", "1"),
-    "permafrost_at": ("permafrost: layer nearest 2 m frozen all year", "1"),
-    "alt": ("active layer thickness", "m"),
-    "talik": ("talik above or within permafrost", "1"),
-    "zero_curtain": ("zero curtain near 0.3 m, from monthly means", "days"),
-}
-
-# the curtain's kernel is parallel, and not every numba threading layer supports concurrent
-# parallel regions
-_PARALLEL_KERNEL = threading.Lock()
 
 
 def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
@@ -203,7 +171,7 @@ def result_shapes(monthly: xr.Dataset) -> dict[str, dict[str, int]]:
         "season": len(SEASONS),
         "top": len(TOPS),
         "depth": monthly.sizes["depth"],
-        "curtain": len(_CURTAIN_MONTHS),
+        "curtain": len(CURTAIN_MONTHS),
     }
     return {
         name: {dim: length[dim] for dim in dims}
@@ -227,8 +195,6 @@ def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
     for name in FLUXES:
         weight = days[:, None] * SECONDS_PER_DAY * 1000.0
         block.sum_months(name, name, weight)
-        attrs = {"long_name": monthly[name].attrs.get("long_name", name), "units": "gC m-2 yr-1"}
-        block.attrs[name] = attrs
     block.sum_months("temperature", "tas", seasons, mean=True, minus=FREEZING_POINT)
     block.sum_months("precipitation", "pr", seasons * SECONDS_PER_DAY)
     winter = np.where(month <= 3, days, 0.0)[:, None]
@@ -237,35 +203,6 @@ def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
         block.sum_months("cSoil", "cSoil", days[:, None], mean=True)
         block.attrs["cSoil"] = dict(monthly["cSoil"].attrs)
     return block
-
-
-def join_years(reduced: xr.Dataset) -> xr.Dataset:
-    """Add what needs the years beside a year: permafrost, active layer, taliks, zero curtain.
-
-    Parameters
-    ----------
-    reduced : Dataset (member, year, ...)
-        What `reduce_months` gives, for all years of the record.
-
-    Returns
-    -------
-    Dataset (member, year, ...)
-        What of the yearly dataset can be made from them: without the members' series and the
-        grid, and without those results of `reduce_months`, `NEEDS_NEIGHBOUR_YEARS` apart, that
-        are not there.
-    """
-    out = reduced.drop_vars(["crossing", "open_layer", "curtain_node"])
-    out["permafrost"] = permafrost(out["tsl_max"])
-    out["permafrost_at"] = permafrost_at(out["tsl_max"])
-    has_permafrost = out["permafrost"] == 1
-    crossing = reduced["crossing"]
-    out["alt"] = crossing.where(has_permafrost & np.isfinite(crossing))
-    talik = ((reduced["open_layer"] == 1) & has_permafrost).astype("float32")
-    out["talik"] = talik.where(out["permafrost"].notnull())
-    out["zero_curtain"] = _zero_curtain(reduced["curtain_node"]).astype("float32")
-    for name in ("permafrost", "permafrost_at", "alt", "talik", "zero_curtain"):
-        out[name].attrs = _attributes(name)
-    return out.drop_dims("curtain", errors="ignore").transpose(*_DIM_ORDER, missing_dims="ignore")
 
 
 def member_series(monthly: xr.Dataset) -> xr.Dataset:
@@ -336,8 +273,8 @@ class _Block:
         self.thickness = self.bounds[:, 1] - self.bounds[:, 0]
         self.shallow = layer_overlap(depth_bnds, PERMAFROST_DEPTH).values
         self.tops = np.stack([layer_overlap(depth_bnds, top) / self.thickness for top in TOPS])
-        self.attrs = {name: _attributes(name) for name in _ATTRIBUTES}
         self.shapes = result_shapes(monthly)
+        self.attrs = {name: YEARLY[name].attrs for name in self.shapes if name in YEARLY}
         heights = [prod(shape.values()) for shape in self.shapes.values()]
         size = (self.members, self.years, sum(heights), self.cells)
         self.planes = np.empty(size, "float32")
@@ -391,7 +328,7 @@ class _Block:
         if highest < -150:
             raise ValueError("soil temperature below 123 K: give it in K, not in °C")
         near = int(np.abs(depth - CURTAIN_DEPTH).argmin())
-        node = tsl[:, _CURTAIN_MONTHS - 1, near] - zero
+        node = tsl[:, CURTAIN_MONTHS - 1, near] - zero
         for name, values in (
             ("tsl_max", warmest),
             ("tsl_min", coldest),
@@ -472,24 +409,3 @@ def _load(values: xr.DataArray) -> np.ndarray:
     if chunks.size == 1:  # as it is: dask would copy it
         return np.asarray(chunks.item().compute(scheduler="synchronous"))
     return values.data.compute(scheduler="synchronous")
-
-
-def _attributes(name: str) -> dict[str, str]:
-    text, unit = _ATTRIBUTES[name]
-    return {"long_name": text, "units": unit}
-
-
-def _zero_curtain(node: xr.DataArray) -> xr.DataArray:
-    """Days from +0.5 to −0.5 °C in the autumn and winter that begin in a year's September."""
-    months = node.transpose("year", ..., "curtain")
-    autumn = np.full(months.shape, np.nan, months.dtype)
-    autumn[..., :5] = months.values[..., 5:]
-    autumn[:-1, ..., 5:] = months.values[1:, ..., :5]
-    # middles of the months from August on, days after 1 August in a 365-day year
-    day = np.array([15.5, 46.0, 76.5, 107.0, 137.5, 168.5, 198.0, 227.5, 258.0, 288.5])
-    upper, lower = CURTAIN_BOUNDS
-    with _PARALLEL_KERNEL:
-        length = curtain_length(autumn.reshape(-1, day.size), day, 31.0, upper, lower)
-    curtain = months.isel(curtain=0, drop=True).copy(data=length.reshape(autumn.shape[:-1]))
-    # the last autumn has no spring after it: only short curtains would be seen
-    return curtain.where(curtain["year"] < curtain["year"][-1])

@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from mpcf.yearly.neighbours import NEEDS_NEIGHBOUR_YEARS, join_years
 from mpcf.yearly.plan import Plan, step_name
 from mpcf.yearly.reduction import (
-    NEEDS_NEIGHBOUR_YEARS,
-    join_years,
     member_series,
     reduce_to_planes,
 )

@@ -30,9 +30,10 @@ from mpcf.yearly import job as jobs
 from mpcf.yearly import plan as planning
 from mpcf.yearly import progress, stream
 from mpcf.yearly import steps as step_kinds
+from mpcf.yearly.neighbours import join_years
 from mpcf.yearly.plan import plan
 from mpcf.yearly.progress import remaining
-from mpcf.yearly.reduction import join_years, reduce_months, to_yearly
+from mpcf.yearly.reduction import reduce_months, to_yearly
 from mpcf.yearly.stream import YearlyStopped, write_yearly
 
 SMALL = 30_000

@@ -9,9 +9,10 @@ from urllib.parse import urljoin
 
 import xarray as xr
 
-from mpcf.data.readers.cmip6 import FIXED, TABLES, lacking
+from mpcf.data.readers.cmip6 import TABLES, lacking
 from mpcf.data.readers.fields import Piece
 from mpcf.data.readers.files import _natural, is_remote
+from mpcf.data.variables import MAPS
 from mpcf.errors import DataError, Unreachable
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def open_runs(
     for member in sorted(complete, key=_natural):
         rows = _rows(own, complete[member], experiments, member)
         opened[member] = [_open(_absolute(path, place), member, is_zarr) for path in rows[column]]
-    maps = own[(own["table_id"] == "fx") & own["variable_id"].isin(FIXED)]
+    maps = own[(own["table_id"] == "fx") & own["variable_id"].isin(MAPS)]
     near = maps.assign(far=~maps["experiment_id"].isin(experiments)).sort_values("far")
     first = near.drop_duplicates(["variable_id", "grid_label"])
     return opened, [_open(_absolute(path, place), "fx", is_zarr) for path in first[column]]
