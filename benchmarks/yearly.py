@@ -54,7 +54,7 @@ def rows(store: Path | None = None) -> list[dict[str, object]]:
     store = store or build_dir("demo") / "data" / "monthly.zarr"
     monthly = _open(store).isel(member=slice(0, MEMBERS))
     volume = sum(monthly[name].nbytes for name in READ if name in monthly)
-    reduction.to_yearly(job._sample(monthly))  # compiles
+    reduction.to_yearly(job.made_up_sample(monthly))  # compiles
     one = monthly.isel(member=slice(0, 1))
     part = volume // monthly.sizes["member"]
     with tempfile.TemporaryDirectory(dir=store.parent) as scratch:

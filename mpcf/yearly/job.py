@@ -1,4 +1,4 @@
-"""A yearly store in the making: its folder, its empty arrays, and which steps are left."""
+"""An unfinished yearly store on disk: its empty arrays, and which steps remain."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mpcf import closure
 from mpcf.folders import write_atomic
 from mpcf.ground.constants import FREEZING_POINT
 from mpcf.yearly import reduction
-from mpcf.yearly.plan import _used, plan, step_name
+from mpcf.yearly.plan import plan, step_name, variables_read
 from mpcf.yearly.reduction import GRID, SERIES, result_shapes
-from mpcf.yearly.steps import _Layout, take_band, take_block
+from mpcf.yearly.steps import Layout, take_band, take_block
 
 
-class _Job:
-    """A yearly store in the making, as it is on disk."""
+class Job:
+    """An unfinished yearly store, as it is on disk."""
 
     def __init__(self, monthly: xr.Dataset, folder: Path, memory: int) -> None:
         bounds = {name: monthly[name].compute() for name in ("time_bnds", "depth_bnds")}
@@ -29,17 +29,22 @@ class _Job:
         self.plan = plan(self.monthly, memory)
         self.store = folder / "yearly.zarr"
         self.year, self.days = reduction.year_lengths(self.monthly)
-        self.layout = _Layout(
+        self.layout = Layout(
             result_shapes(self.monthly),
             {"depth": self.monthly["depth"].values, "year": self.year},
         )
 
+    @property
+    def path(self) -> Path:
+        """Place of the finished store."""
+        return self.folder.with_name(self.folder.name.removesuffix(".part"))
+
     @cached_property
     def key(self) -> str:
-        """Hash of all that decides what is written: data, code, blocks."""
+        """Hash of everything that determines what is written: data, code, blocks."""
         from dask.base import tokenize
 
-        # the calendar by numbers: its objects take long to hash
+        # the calendar as numbers, since date objects are slow to hash
         data = self.monthly.drop_vars(["time", "time_bnds"])
         whole = hashlib.sha256(tokenize(data, self.year, self.days).encode())
         whole.update(repr(self.plan).encode())
@@ -54,10 +59,10 @@ class _Job:
         return plan.members * (len(plan.years) * len(plan.rows) + len(plan.bands))
 
     def prepare(self) -> None:
-        """Keep the folder if it is this job's, otherwise make it anew."""
+        """Keep the folder if it belongs to this job, otherwise start afresh."""
         plan = self.folder / "plan.json"
         mine = json.dumps({"key": self.key, "steps": self.steps})
-        if _read_text(plan) != mine:
+        if read_text(plan) != mine:
             shutil.rmtree(self.folder, ignore_errors=True)
             for name in ("parts", "done"):
                 (self.folder / name).mkdir(parents=True)
@@ -76,13 +81,13 @@ class _Job:
         """Return the yearly dataset without its values: names, sizes, chunks, attributes."""
         import dask.array
 
-        sample = reduction.to_yearly(_sample(self.monthly))
+        sample = reduction.to_yearly(made_up_sample(self.monthly))
         grid = [name for name in GRID if name in self.monthly]
         out = self.monthly[grid].reset_coords(drop=True).load(scheduler="synchronous")
         out = out.assign_coords(
             {name: self.monthly[name] for name in ("member", "depth", "lat", "lon")}
             | {"year": self.year, "season": sample["season"], "top": sample["top"]}
-        ).drop_encoding()  # that of a source in another format of Zarr can't be written
+        ).drop_encoding()  # a source in another Zarr format has encodings that can't be written
         high, wide = self.plan.bands[0][1], self.plan.bands[0][3]
         sizes = dict(out.sizes)
         chunk = sizes | {"member": 1, "lat": high, "lon": wide}
@@ -96,7 +101,7 @@ class _Job:
         return out.assign(yearly_values).assign_attrs(self.monthly.attrs)
 
     def todo(self) -> list[tuple]:
-        """Return the steps that can be taken now: blocks, or bands whose blocks are all there."""
+        """Return the steps that can be taken now: blocks, or bands whose blocks are all done."""
         steps = []
         for member in range(self.plan.members):
             missing = [step for step in self.plan.blocks(member) if not self.is_done(step)]
@@ -104,7 +109,7 @@ class _Job:
         return steps
 
     def following(self, step: tuple) -> list[tuple]:
-        """Return the steps that can be taken once this one is done; drop parts no longer needed."""
+        """Return the steps that this one makes possible; delete parts no longer needed."""
         member = step[1]
         bands = [join for join in self.plan.joins(member) if not self.is_done(join)]
         if step[0] == "band":
@@ -117,16 +122,16 @@ class _Job:
         return []
 
     def is_done(self, step: tuple) -> bool:
-        """Check whether a step was taken."""
+        """Check whether a step is done."""
         return (self.folder / "done" / step_name(step)).exists()
 
     def call(self, step: tuple) -> tuple:
-        """Return the function that takes a step, and its arguments."""
-        # a slice, since dask copies what a list picks
+        """Return the function that performs a step, and its arguments."""
+        # a slice, since dask copies what a list selects
         member = slice(step[1], step[1] + 1)
         if step[0] == "block":
             _, _, (first, last), (upper, lower) = step
-            block = self.monthly[[*_used(self.monthly), "time_bnds", "depth_bnds"]].isel(
+            block = self.monthly[[*variables_read(self.monthly), "time_bnds", "depth_bnds"]].isel(
                 member=member, time=slice(12 * first, 12 * last), lat=slice(upper, lower)
             )
             return take_block, block, self.folder, step, self.plan.years_at_once
@@ -136,15 +141,16 @@ class _Job:
         return take_band, series, self.folder, step, self.plan, self.layout
 
 
-def _read_text(path: Path) -> str | None:
+def read_text(path: Path) -> str | None:
+    """Return the content of a file; None if there is no such file."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
 
 
-def _sample(monthly: xr.Dataset) -> xr.Dataset:
-    """Return two years of a cell with the names and attributes of the source and values made up."""
+def made_up_sample(monthly: xr.Dataset) -> xr.Dataset:
+    """Return two years of one cell of the source, its values replaced by the freezing point."""
     small = monthly.isel(member=[0], time=slice(0, 24), lat=[0], lon=[0])
     known = ("time_bnds", "depth_bnds", *GRID)
     made_up = {

@@ -1,4 +1,4 @@
-"""What a year needs of the years beside it: permafrost, active layer, taliks, zero curtain."""
+"""Yearly variables that depend on adjacent years: permafrost, active layer, talik, zero curtain."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from mpcf.data.variables import YEARLY
 from mpcf.ground.thaw import permafrost, permafrost_at
 from mpcf.ground.thaw_kernels import curtain_length
 
-CURTAIN_BOUNDS = (0.5, -0.5)
-"""°C between which the zero curtain is measured."""
+CURTAIN_UPPER, CURTAIN_LOWER = 0.5, -0.5
+"""°C: the zero curtain opens at or below the first and closes at or below the second."""
 
+CURTAIN_START = 31.0
+"""Day from which the zero curtain is looked for, 1 September, counted from 1 August."""
+
+MONTH_MIDDLES = np.array([15.5, 46.0, 76.5, 107.0, 137.5, 168.5, 198.0, 227.5, 258.0, 288.5])
+"""Middles of the months from August to May, days from 1 August in a year of 365 days."""
 
 CURTAIN_MONTHS = np.array([1, 2, 3, 4, 5, 8, 9, 10, 11, 12])
-"""Months in which the zero curtain is looked for, in the order of the calendar."""
+"""Months in which the zero curtain is looked for, in calendar order."""
 
 NEEDS_NEIGHBOUR_YEARS = ("tsl_max", "crossing", "open_layer", "curtain_node")
-"""Results of `reduce_months` from which `join_years` makes others."""
-
+"""Results of `mpcf.yearly.reduction.reduce_months` from which `join_years` derives others."""
 
 _DIM_ORDER = ("member", "year", "season", "top", "depth", "curtain", "lat", "lon", "bnds")
 
@@ -30,19 +34,19 @@ _PARALLEL_KERNEL = threading.Lock()
 
 
 def join_years(reduced: xr.Dataset) -> xr.Dataset:
-    """Add what needs the years beside a year: permafrost, active layer, taliks, zero curtain.
+    """Return yearly variables, with those that depend on adjacent years added.
 
     Parameters
     ----------
     reduced : Dataset (member, year, ...)
-        What `reduce_months` gives, for all years of the record.
+        Results of `mpcf.yearly.reduction.reduce_months` for all years of the record.
 
     Returns
     -------
     Dataset (member, year, ...)
-        What of the yearly dataset can be made from them: without the members' series and the
-        grid, and without those results of `reduce_months`, `NEEDS_NEIGHBOUR_YEARS` apart, that
-        are not there.
+        `reduced` with ``permafrost, permafrost_at, talik`` (1, 0 or NaN), ``alt`` (m) and
+        ``zero_curtain`` (days) in place of ``crossing, open_layer, curtain_node``. Results that
+        are not in `NEEDS_NEIGHBOUR_YEARS` may be missing.
     """
     out = reduced.drop_vars(["crossing", "open_layer", "curtain_node"])
     out["permafrost"] = permafrost(out["tsl_max"])
@@ -59,16 +63,31 @@ def join_years(reduced: xr.Dataset) -> xr.Dataset:
 
 
 def zero_curtain(node: xr.DataArray) -> xr.DataArray:
-    """Days from +0.5 to −0.5 °C in the autumn and winter that begin in a year's September."""
+    """Return how long the soil takes from +0.5 to −0.5 °C after 1 September of each year.
+
+    Parameters
+    ----------
+    node : DataArray (year, ..., curtain)
+        Monthly soil temperature near 0.3 m, °C, in the months `CURTAIN_MONTHS`.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        Days, from the autumn and winter that begin in that year; NaN where the soil does not pass
+        both bounds by May, and in the last year.
+    """
     months = node.transpose("year", ..., "curtain")
     autumn = np.full(months.shape, np.nan, months.dtype)
     autumn[..., :5] = months.values[..., 5:]
     autumn[:-1, ..., 5:] = months.values[1:, ..., :5]
-    # middles of the months from August on, days after 1 August in a 365-day year
-    day = np.array([15.5, 46.0, 76.5, 107.0, 137.5, 168.5, 198.0, 227.5, 258.0, 288.5])
-    upper, lower = CURTAIN_BOUNDS
     with _PARALLEL_KERNEL:
-        length = curtain_length(autumn.reshape(-1, day.size), day, 31.0, upper, lower)
+        length = curtain_length(
+            autumn.reshape(-1, MONTH_MIDDLES.size),
+            MONTH_MIDDLES,
+            CURTAIN_START,
+            CURTAIN_UPPER,
+            CURTAIN_LOWER,
+        )
     curtain = months.isel(curtain=0, drop=True).copy(data=length.reshape(autumn.shape[:-1]))
-    # the last autumn has no spring after it: only short curtains would be seen
+    # the record ends before the spring after the last autumn: only short curtains would be seen
     return curtain.where(curtain["year"] < curtain["year"][-1])

@@ -1,4 +1,4 @@
-"""How an ensemble is cut: blocks that fit into memory, and bands of cells that are joined."""
+"""Divide an ensemble into blocks that fit into memory and bands of cells to be joined."""
 
 from __future__ import annotations
 
@@ -10,18 +10,33 @@ import xarray as xr
 from mpcf.yearly.reduction import LAYERED, SURFACE, result_shapes
 
 BLOCK_MEMORY = 512 * 2**20
-"""Memory, bytes, that a block may take while it is worked on."""
+"""Memory, bytes, that a block may take while it is processed."""
 
-CHUNK = 16 * 2**20
+MAX_CHUNK = 16 * 2**20
 """Largest size, bytes, of a chunk of the yearly store, before compression."""
 
-READ_AT_ONCE = 16 * 2**20
-"""Size, bytes, from which one variable's months are read at a time, where chunks are smaller."""
+MIN_READ = 16 * 2**20
+"""Size, bytes, of one read of a layered variable, where the source's chunks are smaller."""
+
+FLOAT_BYTES = 4
+"""Bytes of a float32 value."""
+
+SURFACE_COPIES = 3
+"""Arrays of monthly values that exist at once while a variable without layers is reduced."""
+
+LAYERED_COPIES = 3.5
+"""The same for layers: the three layered variables and what is derived from them."""
+
+SHARE_FOR_READING = 4
+"""One part in so many of a block's memory is for the layered variables as read."""
+
+SHARE_FOR_RESULTS = 2
+"""One part in so many of a block's memory is for the results."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How an ensemble is cut.
+    """How an ensemble is divided.
 
     Attributes
     ----------
@@ -51,7 +66,7 @@ class Plan:
 
 
 def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
-    """Cut an ensemble into blocks that fit into memory and follow the source's chunks.
+    """Divide an ensemble into blocks that fit into memory and follow the source's chunks.
 
     Parameters
     ----------
@@ -68,19 +83,18 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
     """
     years, lat, lon = monthly.sizes["time"] // 12, monthly.sizes["lat"], monthly.sizes["lon"]
     layers = monthly.sizes["depth"]
-    # bytes a cell and year: results, a flat variable and its copies;
-    # three layered variables and what is made from them
+    # bytes per cell and year
     planes = sum(prod(shape.values()) for shape in result_shapes(monthly).values())
-    kept = 4 * (planes + 36)
-    read = 4 * 12 * layers * 3.5
+    kept = FLOAT_BYTES * (planes + 12 * SURFACE_COPIES)
+    read = FLOAT_BYTES * 12 * layers * LAYERED_COPIES
 
     def fitting(rows: int) -> int:
-        by_read = memory // 4 // (read * rows * lon)
-        return int(memory // 2 // (kept * rows * lon)) if by_read >= 1 else 0
+        by_read = memory // SHARE_FOR_READING // (read * rows * lon)
+        return int(memory // SHARE_FOR_RESULTS // (kept * rows * lon)) if by_read >= 1 else 0
 
-    in_time = sorted({-(-_chunk(monthly[v], "time") // 12) for v in _used(monthly)})
-    layered = max(-(-_chunk(monthly[v], "time") // 12) for v in LAYERED)
-    lat_chunk = max(_chunk(monthly[v], "lat") for v in LAYERED)
+    in_time = sorted({-(-_chunk_length(monthly[v], "time") // 12) for v in variables_read(monthly)})
+    layered = max(-(-_chunk_length(monthly[v], "time") // 12) for v in LAYERED)
+    lat_chunk = max(_chunk_length(monthly[v], "lat") for v in LAYERED)
     rows = lat
     while rows > lat_chunk and fitting(rows) < min(years, layered):
         rows = lat_chunk * -(-rows // (2 * lat_chunk))
@@ -91,28 +105,32 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
         step = max((n for n in in_time if n <= together), default=1)
         together -= together % step
 
-    size = 4 * 12 * layers * rows * lon  # bytes of a year of a layered variable
-    at_once = layered * max(1, READ_AT_ONCE // (layered * size))
-    at_once = max(1, min(at_once, together, int(memory // 4 // (read * rows * lon))))
+    size = FLOAT_BYTES * 12 * layers * rows * lon  # bytes of a year of a layered variable
+    at_once = layered * max(1, MIN_READ // (layered * size))
+    at_once = max(
+        1, min(at_once, together, int(memory // SHARE_FOR_READING // (read * rows * lon)))
+    )
 
-    cells = max(1, CHUNK // (4 * years * layers))
+    cells = max(1, MAX_CHUNK // (FLOAT_BYTES * years * layers))
     high, wide = (min(lat, cells // lon), lon) if cells >= lon else (1, cells)
-    bands = tuple((*r, *c) for r in _steps(lat, high) for c in _steps(lon, wide))
-    return Plan(monthly.sizes["member"], _steps(years, together), _steps(lat, rows), at_once, bands)
+    bands = tuple((*r, *c) for r in _ranges(lat, high) for c in _ranges(lon, wide))
+    return Plan(
+        monthly.sizes["member"], _ranges(years, together), _ranges(lat, rows), at_once, bands
+    )
 
 
 def step_name(step: tuple) -> str:
-    """Name a step by what it takes.
+    """Return the name of a step, unique within a job.
 
     Parameters
     ----------
     step : tuple
-        A block or a band.
+        A block or a band: kind, member and ranges.
 
     Returns
     -------
     str
-        Name of its file.
+        Name of its files.
 
     Examples
     --------
@@ -123,15 +141,15 @@ def step_name(step: tuple) -> str:
     return "-".join([kind, str(member), *(str(edge) for pair in ranges for edge in pair)])
 
 
-def _used(monthly: xr.Dataset) -> list[str]:
-    """Return the names of the variables that blocks read."""
+def variables_read(monthly: xr.Dataset) -> list[str]:
+    """Return the names of the variables that a block reads."""
     return [*LAYERED, *(name for name in SURFACE if name in monthly or name != "cSoil")]
 
 
-def _chunk(values: xr.DataArray, dim: str) -> int:
-    """Return the length of the source's chunks; 1 where it has none that must be read whole."""
+def _chunk_length(values: xr.DataArray, dim: str) -> int:
+    """Return the length of the source's chunks; 1 if it is not chunked."""
     return max(values.chunksizes[dim]) if values.chunks is not None else 1
 
 
-def _steps(size: int, step: int) -> tuple[tuple[int, int], ...]:
+def _ranges(size: int, step: int) -> tuple[tuple[int, int], ...]:
     return tuple((first, min(first + step, size)) for first in range(0, size, step))

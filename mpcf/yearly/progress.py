@@ -1,4 +1,4 @@
-"""How far the writing of a yearly store has come, in this process or another."""
+"""Progress of the writing of a yearly store, by this process or another."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mpcf.yearly.job import _Job
+from mpcf.yearly.job import Job
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 SECONDS_BETWEEN_LOOKS = 2.0
-"""How often the progress of another process is looked at."""
+"""s, interval at which the progress of another process is checked."""
 
 
 def remaining(path: Path) -> tuple[int, int] | None:
-    """Return how far the writing of a yearly store has come, from any process.
+    """Return how many steps of a yearly store are done, whichever process writes it.
 
     Parameters
     ----------
@@ -25,7 +29,7 @@ def remaining(path: Path) -> tuple[int, int] | None:
     Returns
     -------
     (int, int) or None
-        Steps done and all steps; None if it is not being written.
+        Steps done and steps in total; None if the store is not being written.
     """
     folder = path.with_name(path.name + ".part")
     try:
@@ -37,7 +41,7 @@ def remaining(path: Path) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def shown(path: Path) -> Iterator[None]:
-    """Show how far the writing of a yearly store has come while another process writes it.
+    """Show the progress of a yearly store while another process writes it.
 
     Parameters
     ----------
@@ -74,10 +78,24 @@ def shown(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _bar(job: _Job, shown: bool):
+def progress_bar(job: Job, shown: bool) -> Iterator[tqdm]:
+    """Show the progress of the steps that this process takes.
+
+    Parameters
+    ----------
+    job : Job
+        The store that is written.
+    shown : bool
+        Whether to show the bar.
+
+    Yields
+    ------
+    tqdm
+        The bar, to be updated after each step.
+    """
     from tqdm import tqdm
 
-    done, steps = remaining(job.folder.with_name(job.folder.name.removesuffix(".part")))
+    done, steps = remaining(job.path)
     with tqdm(
         total=steps, initial=done, desc="monthly to yearly", unit="step", disable=not shown
     ) as bar:

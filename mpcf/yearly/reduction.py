@@ -1,8 +1,9 @@
-"""Monthly to yearly: what the chapters need of each year, from the standard monthly dataset.
+"""Monthly to yearly: the yearly variables of the chapters, from the standard monthly dataset.
 
 Two steps, each a pure function of a block, so that blocks of any size give the same numbers:
-`reduce_months` needs the months of a year only, `join_years` adds what needs the years beside it.
-`mpcf.yearly.stream` maps them over an ensemble that is larger than memory.
+`reduce_months` needs the months of one year only, and `mpcf.yearly.neighbours.join_years` adds the
+variables that depend on adjacent years. `mpcf.yearly.stream` maps both over an ensemble that is
+larger than memory.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mpcf.ground.constants import (
     LATENT_HEAT_OF_FUSION,
     SECONDS_PER_DAY,
 )
-from mpcf.ground.thaw import PERMAFROST_DEPTH, layer_overlap
+from mpcf.ground.thaw import MAX_SOIL_TEMPERATURE, PERMAFROST_DEPTH, layer_overlap
 from mpcf.yearly.kernels import monthly_sums, soil_heat, soil_temperature, soil_water
 from mpcf.yearly.neighbours import CURTAIN_MONTHS, join_years
 
@@ -37,19 +38,27 @@ WETNESS_DEPTH = 1.0
 """Depth, m, at which the thawed layer of the wetness index is capped."""
 
 SOLID_HEAT_CAPACITY = 1.16e6
-"""J m-3 K-1, of the solids of a mineral soil with a porosity of 0.45 (2.1e6 · 0.55); output of
-climate models does not hold the soil's own."""
+"""J m-3 K-1, heat capacity of the solids of a mineral soil with a porosity of 0.45 (2.1e6 · 0.55),
+since climate models do not write their own."""
+
+MIN_WARMEST_SOIL = -150.0
+"""°C, exceeded by the warmest soil of any block; if it is not, the source is in °C, not in K."""
+
+GRAMS_PER_KG = 1000.0
+
+SEPTEMBER = 8
+"""Index of September among the months of a year."""
 
 FLUXES = ("gpp", "ra", "rh")
 LAYERED = ("tsl", "mrsll", "mrsfl")
 SURFACE = (*FLUXES, "tas", "pr", "snd", "cSoil")
-"""Variables that are read, with and without layers; ``cSoil`` where the source has it."""
+"""Variables that are read, with and without layers; ``cSoil`` only where the source has it."""
 
 SERIES = ("co2", "warming")
-"""Variables of a member as a whole, where the source has them."""
+"""Variables that a member has as a whole, where the source has them."""
 
 GRID = ("areacella", "sftlf", "sftgif", "depth_bnds")
-"""What is taken over from the source as it is."""
+"""Variables copied from the source unchanged."""
 
 _RESULTS = {
     "tsl_max": ("depth",),
@@ -75,7 +84,7 @@ _RESULTS = {
 
 
 def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
-    """Return what the chapters need of each year.
+    """Return the yearly variables that the chapters use.
 
     A pure function of a block: any members and any cells, all months of whole years.
 
@@ -97,8 +106,8 @@ def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     ValueError
-        If the months are not those of whole years, one after the other, depth does not increase
-        downwards, or the soil temperature can't be in K.
+        If the months are not those of consecutive whole years, depth does not increase downwards,
+        or the soil temperature is impossible in K.
     """
     out = join_years(reduce_months(monthly)).merge(member_series(monthly))
     out = out.assign({name: monthly[name] for name in GRID if name in monthly})
@@ -106,7 +115,7 @@ def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
 
 
 def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> xr.Dataset:
-    """Reduce the months of each year, by that year alone.
+    """Return the reduced months of each year, from that year alone.
 
     Parameters
     ----------
@@ -119,8 +128,9 @@ def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> x
     Returns
     -------
     Dataset (member, year, ...)
-        float32: what `to_yearly` gives, but for what needs other years; in its place ``crossing``
-        (m), ``open_layer`` (1 or 0) and ``curtain_node`` (°C), from which `join_years` makes it.
+        float32: the variables of `to_yearly` except those that depend on other years. In their
+        place ``crossing`` (m), ``open_layer`` (1 or 0) and ``curtain_node`` (°C), from which
+        `mpcf.yearly.neighbours.join_years` derives them.
 
     Raises
     ------
@@ -131,7 +141,7 @@ def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> x
 
 
 def reduce_to_planes(monthly: xr.Dataset, *, years_at_once: int | None = None) -> np.ndarray:
-    """Reduce the months of each year and give all results in one array.
+    """Return the reduced months of each year as one array.
 
     Parameters
     ----------
@@ -143,7 +153,7 @@ def reduce_to_planes(monthly: xr.Dataset, *, years_at_once: int | None = None) -
     Returns
     -------
     ndarray (member, year, plane, lat, lon)
-        float32: the results of `reduce_months`, one on another, as `result_shapes` names them.
+        float32: the results of `reduce_months`, stacked in the order of `result_shapes`.
 
     Raises
     ------
@@ -155,7 +165,7 @@ def reduce_to_planes(monthly: xr.Dataset, *, years_at_once: int | None = None) -
 
 
 def result_shapes(monthly: xr.Dataset) -> dict[str, dict[str, int]]:
-    """Name what `reduce_months` gives, in its order.
+    """Return the names and shapes of the results of `reduce_months`, in order.
 
     Parameters
     ----------
@@ -165,7 +175,7 @@ def result_shapes(monthly: xr.Dataset) -> dict[str, dict[str, int]]:
     Returns
     -------
     dict
-        By name, the lengths of the dimensions beside member, year, lat and lon.
+        By name, the lengths of the dimensions other than member, year, lat and lon.
     """
     length = {
         "season": len(SEASONS),
@@ -193,7 +203,7 @@ def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
     block.reduce_layers(seasons, years_at_once or len(year))
 
     for name in FLUXES:
-        weight = days[:, None] * SECONDS_PER_DAY * 1000.0
+        weight = days[:, None] * SECONDS_PER_DAY * GRAMS_PER_KG
         block.sum_months(name, name, weight)
     block.sum_months("temperature", "tas", seasons, mean=True, minus=FREEZING_POINT)
     block.sum_months("precipitation", "pr", seasons * SECONDS_PER_DAY)
@@ -206,7 +216,7 @@ def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
 
 
 def member_series(monthly: xr.Dataset) -> xr.Dataset:
-    """Return the yearly means of what a member has as a whole.
+    """Return yearly means of the variables that a member has as a whole.
 
     Parameters
     ----------
@@ -246,7 +256,7 @@ def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If the months are not those of whole years, one after the other.
+        If the months are not those of consecutive whole years.
     """
     time = monthly.indexes["time"]
     month, year = np.asarray(time.month), np.asarray(time.year)
@@ -254,7 +264,7 @@ def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("the months must be those of whole years, January to December")
     years = year[::12]
     if not np.array_equal(year, np.repeat(np.arange(years[0], years[0] + len(years)), 12)):
-        raise ValueError(f"the years from {years[0]} to {years[-1]} are not one after the other")
+        raise ValueError(f"the years from {years[0]} to {years[-1]} are not consecutive")
     bounds = monthly["time_bnds"].transpose("time", "bnds").values
     length = (bounds[:, 1] - bounds[:, 0]).astype("timedelta64[ns]")
     days = length / np.timedelta64(1, "s") / SECONDS_PER_DAY
@@ -262,7 +272,7 @@ def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Block:
-    """The years of a block as they come, cells in one dimension."""
+    """The results of a block, its cells in one dimension."""
 
     def __init__(self, monthly: xr.Dataset, year: np.ndarray) -> None:
         self.monthly, self.year, self.years = monthly, year, len(year)
@@ -299,7 +309,7 @@ class _Block:
         return values.reshape(self.members * (stop - start), 12, *part.shape[2:-2], self.cells)
 
     def keep(self, name: str, values: np.ndarray, years: slice) -> None:
-        """Keep a result, (member · year, ..., cell), as float32."""
+        """Store a result, (member · year, ..., cell), as float32."""
         out = self.out[name][:, years]
         out[...] = values.reshape(out.shape)
 
@@ -309,12 +319,12 @@ class _Block:
             years = slice(start, min(start + years_at_once, self.years))
             tsl = self.read("tsl", years)
             wet_depth = self._temperature(tsl, years)
-            september = tsl[:, 8].copy()
+            september = tsl[:, SEPTEMBER].copy()
             del tsl
             liquid, ice = self.read("mrsll", years), self.read("mrsfl", years)
             weight = np.tile(seasons[years], (self.members, 1, 1))
             self._water(liquid, ice, weight, wet_depth, years)
-            self._heat(september, liquid[:, 8], ice[:, 8], years)
+            self._heat(september, liquid[:, SEPTEMBER], ice[:, SEPTEMBER], years)
 
     def _temperature(self, tsl: np.ndarray, years: slice) -> np.ndarray:
         depth = self.monthly["depth"].values.astype(float)
@@ -323,9 +333,9 @@ class _Block:
             tsl, zero, depth, self.bounds[:, 1], self.shallow
         )
         highest = np.fmax.reduce(warmest, axis=None)
-        if highest > 150:
+        if highest > MAX_SOIL_TEMPERATURE:
             raise ValueError("soil temperature above 423 K: give it in K")
-        if highest < -150:
+        if highest < MIN_WARMEST_SOIL:
             raise ValueError("soil temperature below 123 K: give it in K, not in °C")
         near = int(np.abs(depth - CURTAIN_DEPTH).argmin())
         node = tsl[:, CURTAIN_MONTHS - 1, near] - zero
@@ -355,7 +365,7 @@ class _Block:
         self.keep("thaw_wetness", wetness, years)
 
     def _heat(self, tsl: np.ndarray, liquid: np.ndarray, ice: np.ndarray, years: slice) -> None:
-        """Heat that must leave the top 3 m to bring it from September to ice at 0 °C."""
+        """Store the heat that the top 3 m must lose after September to become ice at 0 °C."""
         constants = np.array(
             [LATENT_HEAT_OF_FUSION, HEAT_CAPACITY_WATER, HEAT_CAPACITY_ICE], liquid.dtype
         )
@@ -379,7 +389,7 @@ class _Block:
         self.keep(name, total, slice(None))
 
     def dataset(self) -> xr.Dataset:
-        """Return what was kept."""
+        """Return the results as a dataset."""
         lat, lon = self.monthly["lat"], self.monthly["lon"]
         coords = {
             "member": self.monthly["member"],
@@ -402,10 +412,10 @@ class _Block:
 
 
 def _load(values: xr.DataArray) -> np.ndarray:
-    """Load in this thread, since blocks are what runs side by side, not their reading."""
+    """Return the values, loaded in this thread, since it is blocks that run in parallel."""
     if values.chunks is None:
         return values.values
     chunks = values.data.to_delayed()
-    if chunks.size == 1:  # as it is: dask would copy it
+    if chunks.size == 1:  # without dask's compute, which would copy it
         return np.asarray(chunks.item().compute(scheduler="synchronous"))
     return values.data.compute(scheduler="synchronous")

@@ -1,4 +1,4 @@
-"""The two kinds of steps, blocks and bands, and the files that pass from one to the other."""
+"""The two kinds of steps, blocks and bands, and the files through which they communicate."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ import xarray as xr
 
 from mpcf.yearly.neighbours import NEEDS_NEIGHBOUR_YEARS, join_years
 from mpcf.yearly.plan import Plan, step_name
-from mpcf.yearly.reduction import (
-    member_series,
-    reduce_to_planes,
-)
+from mpcf.yearly.reduction import member_series, reduce_to_planes
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """How the results of a block lie in its file: (year, plane, lat, lon)."""
+class Layout:
+    """Order of the results in a block's file, (year, plane, lat, lon)."""
 
     shapes: dict[str, dict[str, int]]
     coords: dict[str, np.ndarray]
@@ -34,14 +31,14 @@ class _Layout:
         return {name: slice(*pair) for name, pair in zip(self.shapes, pairwise(ends), strict=True)}
 
     def pieces(self) -> list[list[str]]:
-        """Return the names that are read at a time: a part of the results needs less memory."""
+        """Return the results in groups to be read together; one group at a time saves memory."""
         pieces = defaultdict(list)
         for name, shape in self.shapes.items():
             pieces["joined" if name in NEEDS_NEIGHBOUR_YEARS else tuple(shape)].append(name)
         return list(pieces.values())
 
     def read(self, names: list[str], folder: Path, step: tuple, plan: Plan) -> xr.Dataset:
-        """Put some results of a band together."""
+        """Return some results of a band, all years."""
         _, member, (top, bottom, left, right) = step
         years, cells = plan.years[-1][1], (bottom - top, right - left)
         data = {
@@ -65,14 +62,14 @@ class _Layout:
 
 
 def take_block(monthly: xr.Dataset, folder: Path, step: tuple, years_at_once: int) -> None:
-    """Reduce a block and keep the result as one file.
+    """Reduce a block and write the result to one file.
 
     Parameters
     ----------
     monthly : Dataset
         The block.
     folder : Path
-        Folder of the store's parts.
+        Folder of the unfinished store.
     step : tuple
         Which block it is.
     years_at_once : int
@@ -88,26 +85,26 @@ def take_block(monthly: xr.Dataset, folder: Path, step: tuple, years_at_once: in
         aside.replace(folder / "parts" / f"{name}.npy")
     finally:
         aside.unlink(missing_ok=True)
-    _mark(folder, name)
+    _mark_done(folder, name)
 
 
 def take_band(
-    series: xr.Dataset | None, folder: Path, step: tuple, plan: Plan, layout: _Layout
+    series: xr.Dataset | None, folder: Path, step: tuple, plan: Plan, layout: Layout
 ) -> None:
     """Join a member's blocks in a band of cells and write them into the store.
 
     Parameters
     ----------
     series : Dataset or None
-        What the member has as a whole, to be written along with this band.
+        Months of the variables that a member has as a whole, to be written with this band.
     folder : Path
-        Folder of the store's parts.
+        Folder of the unfinished store.
     step : tuple
         Which band it is.
     plan : Plan
         How the ensemble is cut.
-    layout : _Layout
-        How the results of a block lie in its file.
+    layout : Layout
+        Order of the results in a block's file.
     """
     import zarr
 
@@ -115,20 +112,20 @@ def take_band(
     _, member, (top, bottom, left, right) = step
     group = zarr.open_group(folder / "yearly.zarr", mode="r+", zarr_format=2)
     for names in layout.pieces():
-        for name, values in _finished(layout.read(names, folder, step, plan)).items():
+        for name, values in _yearly_values(layout.read(names, folder, step, plan)).items():
             group[name][member : member + 1, ..., top:bottom, left:right] = values.values
     if series is not None:
         for name, values in member_series(series).data_vars.items():
             group[name][member : member + 1] = values.values
-    _mark(folder, step_name(step))
+    _mark_done(folder, step_name(step))
 
 
-def _finished(results: xr.Dataset) -> xr.Dataset:
-    """Return yearly values from results: joined, if they are those that need the years beside."""
+def _yearly_values(results: xr.Dataset) -> xr.Dataset:
+    """Return yearly values, joined across years where the results require it."""
     return join_years(results) if "tsl_max" in results else results
 
 
-def _mark(folder: Path, name: str) -> None:
+def _mark_done(folder: Path, name: str) -> None:
     """Mark a step as done."""
     (folder / "done" / name).touch()
 
@@ -136,6 +133,6 @@ def _mark(folder: Path, name: str) -> None:
 def _check_shared(folder: Path) -> None:
     if not (folder / "plan.json").is_file():
         raise FileNotFoundError(
-            f"{folder} can't be seen by this worker; the build folder must be on a file system "
-            "that all workers share, under the same path"
+            f"this worker can't see {folder}; the build folder must be on a file system that all "
+            "workers share, under the same path"
         )

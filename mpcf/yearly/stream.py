@@ -1,14 +1,14 @@
-"""Monthly to yearly for an ensemble that is larger than memory, and for runs that are cut short.
+"""Monthly to yearly for an ensemble that is larger than memory, in runs that may be interrupted.
 
-The ensemble is cut into blocks: a member, some years, a band of latitudes. A block is reduced by
-`mpcf.yearly.reduction.reduce_months` and its result, an eighth of it or less, kept as one file.
-When a member has all its blocks, `mpcf.yearly.reduction.join_years` joins them, a band of cells
-with all years at a time, into chunks of the yearly store. Blocks and bands depend on the data and
-the memory allowed, chunks on the data alone; so memory does not grow with years or members, and the
-store is the same whatever the blocks and the number of workers.
+The ensemble is divided into blocks: a member, some years, a band of latitudes. A block is reduced
+by `mpcf.yearly.reduction.reduce_to_planes`, and its result, at most an eighth of its size, is kept
+as one file. When all blocks of a member are done, `mpcf.yearly.neighbours.join_years` joins them, a
+band of cells with all years at a time, into chunks of the yearly store. Blocks and bands depend on
+the data and the memory allowed, chunks on the data alone. Memory therefore does not grow with years
+or members, and the store is the same whatever the blocks and the number of workers.
 
-Every file is written aside, then renamed; so is the whole store. What a run has finished when it
-ends by whatever cause, the next one finds and goes on from.
+Every file, and the store as a whole, is written under another name and then renamed. Whatever ends
+a run, the next one resumes after the last finished step.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ import xarray as xr
 
 from mpcf.errors import YearlyStopped
 from mpcf.folders import SCHEDULER_VARIABLE, replace_dir, restore_dir, write_atomic
-from mpcf.yearly.job import _Job, _read_text
+from mpcf.yearly.job import Job, read_text
 from mpcf.yearly.plan import BLOCK_MEMORY
-from mpcf.yearly.progress import _bar, remaining
+from mpcf.yearly.progress import progress_bar, remaining
 
 if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_SECONDS = 15
-"""How long a Dask scheduler is waited for."""
+"""s, how long to wait for a Dask scheduler to answer."""
 
 _FINISHED = ".finished"
 
@@ -47,21 +47,21 @@ def write_yearly(
     scheduler: str | Client | None = None,
     memory: int = BLOCK_MEMORY,
 ) -> None:
-    """Write the yearly dataset, going on from where an earlier call stopped.
+    """Write the yearly dataset, resuming where an earlier call stopped.
 
     Parameters
     ----------
     monthly : Dataset
         The standard monthly dataset, lazy.
     path : Path
-        Zarr store to write. Until it is whole, its parts are in ``<path>.part`` beside it. If it
-        was written from the same data by the same code already, nothing is done.
+        Zarr store to write. Until it is complete, its parts are in ``<path>.part`` beside it. If
+        the same code already wrote it from the same data, nothing is done.
     progress : bool
         Whether to show a progress bar.
     scheduler : str or distributed.Client, optional
-        Address or client of a Dask scheduler whose workers share this file system; by default the
-        address in ``DASK_SCHEDULER_ADDRESS``, and without one as many threads of this process as
-        its processors and memory allow.
+        Address or client of a Dask scheduler whose workers share this file system. Defaults to the
+        address in ``DASK_SCHEDULER_ADDRESS``; without one, to as many threads of this process as
+        processors and memory allow.
     memory : int
         Bytes that a block may take.
 
@@ -70,28 +70,34 @@ def write_yearly(
     YearlyStopped
         If a disk, a network, the cluster or a worker failed.
     ValueError
-        If the data can't be right; the message names the member and the years.
+        If the data are impossible; the message names the member and the years.
     """
     path = Path(path).absolute()
-    job = _Job(monthly, path.with_name(path.name + ".part"), memory)
+    job = Job(monthly, path.with_name(path.name + ".part"), memory)
     restore_dir(path)
-    if _read_text(path / _FINISHED) == job.key:
+    if read_text(path / _FINISHED) == job.key:
         shutil.rmtree(job.folder, ignore_errors=True)
         return
     with _errors(job):
         job.prepare()
     scheduler = scheduler or os.environ.get(SCHEDULER_VARIABLE)
-    with _errors(job), _pool(scheduler, memory) as (pool, workers), _bar(job, progress) as bar:
+    with (
+        _errors(job),
+        _pool(scheduler, memory) as (pool, workers),
+        progress_bar(job, progress) as bar,
+    ):
         _work(job, pool, workers, bar)
     with _errors(job):
-        for stray in job.store.rglob("*.partial"):  # of a chunk that a kill cut short
+        for stray in job.store.rglob(
+            "*.partial"
+        ):  # of a chunk that was being written when a run was killed
             stray.unlink()
         write_atomic(job.store / _FINISHED, job.key)
         replace_dir(job.store, path)
         shutil.rmtree(job.folder, ignore_errors=True)
 
 
-def _work(job: _Job, pool: Executor, workers: int, bar) -> None:
+def _work(job: Job, pool: Executor, workers: int, bar) -> None:
     """Take all steps, a few more at a time than there are workers."""
     import dask
 
@@ -122,9 +128,9 @@ def _work(job: _Job, pool: Executor, workers: int, bar) -> None:
 
 @contextlib.contextmanager
 def _pool(scheduler: str | Client | None, memory: int) -> Iterator[tuple[Executor, int]]:
-    """Return what runs the steps, and how many at a time.
+    """Yield the executor that runs the steps, and how many it runs at a time.
 
-    Threads serve as well as processes here: reading and the kernels run without Python's lock.
+    Threads suffice: reading and the kernels release Python's global lock.
     """
     if not scheduler:
         import zarr
@@ -132,7 +138,7 @@ def _pool(scheduler: str | Client | None, memory: int) -> Iterator[tuple[Executo
         from distributed.system import MEMORY_LIMIT
 
         workers = max(1, min(CPU_COUNT, MEMORY_LIMIT // 2 // memory))
-        # each thread of zarr's keeps the memory of the chunks that it unpacked
+        # each of zarr's threads holds on to the memory of the chunks that it decompressed
         few = zarr.config.set({"threading.max_workers": workers})
         with few, ThreadPoolExecutor(workers, thread_name_prefix="yearly") as pool:
             yield pool, workers
@@ -155,7 +161,7 @@ def _pool(scheduler: str | Client | None, memory: int) -> Iterator[tuple[Executo
 
 
 @contextlib.contextmanager
-def _errors(job: _Job) -> Iterator[None]:
+def _errors(job: Job) -> Iterator[None]:
     """Append to an error what was kept and how to resume."""
     try:
         yield
@@ -164,7 +170,7 @@ def _errors(job: _Job) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _where(job: _Job, step: tuple) -> Iterator[None]:
+def _where(job: Job, step: tuple) -> Iterator[None]:
     """Name the member and the years of a failure."""
     try:
         yield
@@ -183,8 +189,8 @@ def _text(error: BaseException) -> str:
     return " ".join([text, *getattr(error, "__notes__", ())])
 
 
-def _how_to_go_on(job: _Job) -> str:
-    done = remaining(job.folder.with_name(job.folder.name.removesuffix(".part"))) or (0, job.steps)
+def _how_to_go_on(job: Job) -> str:
+    done = remaining(job.path) or (0, job.steps)
     return (
         f"{done[0]} of {done[1]} steps are done and kept in {job.folder}. Once the cause "
         "is mended (disk space, network, damaged file, cluster), run the same again: it goes on "

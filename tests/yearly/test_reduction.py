@@ -99,7 +99,7 @@ def test_sea_stays_empty(yearly):
 def test_months_that_are_not_whole_years_are_refused(monthly):
     with pytest.raises(ValueError, match="whole years"):
         to_yearly(monthly.isel(time=slice(1, 35)))
-    with pytest.raises(ValueError, match="not one after the other"):
+    with pytest.raises(ValueError, match="are not consecutive"):
         to_yearly(
             xr.concat(
                 [monthly.isel(time=slice(0, 12)), monthly.isel(time=slice(24, 36))],

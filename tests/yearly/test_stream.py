@@ -161,7 +161,7 @@ def test_nor_on_the_number_of_workers(lazy, tmp_path, undisturbed, monkeypatch):
 
 def test_blocks_that_end_together_have_their_bands_joined_once(lazy, tmp_path, monkeypatch):
     both, joined = threading.Barrier(2), []
-    mark, take = step_kinds._mark, step_kinds.take_band
+    mark, take = step_kinds._mark_done, step_kinds.take_band
 
     def together(folder, name):
         mark(folder, name)
@@ -172,7 +172,7 @@ def test_blocks_that_end_together_have_their_bands_joined_once(lazy, tmp_path, m
         joined.append(arguments[2])
         take(*arguments)
 
-    monkeypatch.setattr(step_kinds, "_mark", together)
+    monkeypatch.setattr(step_kinds, "_mark_done", together)
     monkeypatch.setattr(jobs, "take_band", counted)
     monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _two_threads())
     single = lazy.isel(member=[0], time=slice(0, 48))
@@ -188,7 +188,7 @@ def _two_threads():
 
 
 def test_chunks_smaller_than_a_row_are_written_too(lazy, tmp_path, monkeypatch):
-    monkeypatch.setattr(planning, "CHUNK", 4 * 6 * 3 * 3)  # three cells of six years
+    monkeypatch.setattr(planning, "MAX_CHUNK", 4 * 6 * 3 * 3)  # three cells of six years
     assert len(plan(lazy).bands) == 3 * 2
     write_yearly(lazy, tmp_path / "yearly.zarr", progress=False)
     written = xr.open_zarr(tmp_path / "yearly.zarr", chunks=None).load()
@@ -609,7 +609,7 @@ def test_a_scheduler_that_does_not_answer_is_an_error(lazy, tmp_path, monkeypatc
 
 
 def test_a_worker_that_can_not_see_the_folder_says_so(lazy, tmp_path):
-    job = jobs._Job(lazy, tmp_path / "elsewhere", SMALL)
+    job = jobs.Job(lazy, tmp_path / "elsewhere", SMALL)
     function, *arguments = job.call(("block", 0, (0, 2), (0, 3)))
     with pytest.raises(FileNotFoundError, match="file system that all workers share"):
         function(*arguments)
