@@ -18,14 +18,13 @@ from mpcf.data.readers import cesm, cmip6
 from mpcf.data.variables import MAPS, MONTHLY
 from mpcf.errors import InvalidChoice
 from mpcf.folders import replace_dir
-from mpcf.ground.constants import FREEZING_POINT
+from mpcf.ground.constants import FREEZING_POINT, GRAMS_PER_KG
 
 FILL_VALUE = 1e36
 """Fill value of CESM's history files."""
 
 YEARS_PER_FILE = 100
 
-GRAMS_PER_KG = 1000.0
 M2_PER_KM2 = 1e6
 MOL_FRACTION_PER_PPM = 1e-6
 

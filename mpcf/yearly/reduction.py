@@ -16,6 +16,7 @@ import xarray as xr
 from mpcf.data.variables import YEARLY
 from mpcf.ground.constants import (
     FREEZING_POINT,
+    GRAMS_PER_KG,
     HEAT_CAPACITY_ICE,
     HEAT_CAPACITY_WATER,
     LATENT_HEAT_OF_FUSION,
@@ -43,8 +44,6 @@ since climate models do not write their own."""
 
 MIN_WARMEST_SOIL = -150.0
 """°C, exceeded by the warmest soil of any block; if it is not, the source is in °C, not in K."""
-
-GRAMS_PER_KG = 1000.0
 
 SEPTEMBER = 8
 """Index of September among the months of a year."""

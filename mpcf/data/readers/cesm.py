@@ -21,6 +21,7 @@ from mpcf.data.readers.soil_layers import clm_thickness
 from mpcf.data.readers.units import conversion
 from mpcf.data.variables import MAPS, MONTHLY, SOIL_WATER
 from mpcf.errors import DataError
+from mpcf.ground.constants import WATER_DENSITY
 
 RAIN = MONTHLY["pr"].cesm
 WATER = (*(MONTHLY[name].cesm[0] for name in SOIL_WATER), "H2OSOI")
@@ -158,7 +159,7 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     if total is not None:
         count = total.sizes["depth"]
         thickness = xr.DataArray(np.diff(edges)[:count].astype("float32"), dims="depth")
-        total = total * thickness * np.float32(1000.0)
+        total = total * thickness * np.float32(WATER_DENSITY)
     soil_water(run, water.get("SOILLIQ"), water.get("SOILICE"), total, notes)
     for name in SOIL_WATER:
         origin[name] = " and ".join(water)
