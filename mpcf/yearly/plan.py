@@ -88,35 +88,45 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
     kept = FLOAT_BYTES * (planes + 12 * SURFACE_COPIES)
     read = FLOAT_BYTES * 12 * layers * LAYERED_COPIES
 
-    def fitting(rows: int) -> int:
-        by_read = memory // SHARE_FOR_READING // (read * rows * lon)
-        return int(memory // SHARE_FOR_RESULTS // (kept * rows * lon)) if by_read >= 1 else 0
+    def years_read(rows: int) -> int:
+        return int(memory // SHARE_FOR_READING // (read * rows * lon))
 
-    in_time = sorted({-(-_chunk_length(monthly[v], "time") // 12) for v in variables_read(monthly)})
-    layered = max(-(-_chunk_length(monthly[v], "time") // 12) for v in LAYERED)
-    lat_chunk = max(_chunk_length(monthly[v], "lat") for v in LAYERED)
+    def years_kept(rows: int) -> int:
+        fitting = int(memory // SHARE_FOR_RESULTS // (kept * rows * lon))
+        return fitting if years_read(rows) >= 1 else 0
+
+    chunk_years = {
+        name: -(-_chunk_length(monthly[name], "time") // 12) for name in variables_read(monthly)
+    }
+    layered_years = max(chunk_years[name] for name in LAYERED)
+    chunk_rows = max(_chunk_length(monthly[name], "lat") for name in LAYERED)
     rows = lat
-    while rows > lat_chunk and fitting(rows) < min(years, layered):
-        rows = lat_chunk * -(-rows // (2 * lat_chunk))
-    while rows > 1 and fitting(rows) < 1:
+    while rows > chunk_rows and years_kept(rows) < min(years, layered_years):
+        rows = chunk_rows * -(-rows // (2 * chunk_rows))
+    while rows > 1 and years_kept(rows) < 1:
         rows = -(-rows // 2)
-    together = min(years, max(1, fitting(rows)))
-    if together < years:
-        step = max((n for n in in_time if n <= together), default=1)
-        together -= together % step
+    block_years = min(years, max(1, years_kept(rows)))
+    if block_years < years:
+        fitting = [length for length in chunk_years.values() if length <= block_years]
+        block_years -= block_years % max(fitting, default=1)
 
-    size = FLOAT_BYTES * 12 * layers * rows * lon  # bytes of a year of a layered variable
-    at_once = layered * max(1, MIN_READ // (layered * size))
-    at_once = max(
-        1, min(at_once, together, int(memory // SHARE_FOR_READING // (read * rows * lon)))
-    )
-
-    cells = max(1, MAX_CHUNK // (FLOAT_BYTES * years * layers))
-    high, wide = (min(lat, cells // lon), lon) if cells >= lon else (1, cells)
-    bands = tuple((*r, *c) for r in _ranges(lat, high) for c in _ranges(lon, wide))
+    year_bytes = FLOAT_BYTES * 12 * layers * rows * lon  # of one layered variable
+    years_at_once = layered_years * max(1, MIN_READ // (layered_years * year_bytes))
+    years_at_once = max(1, min(years_at_once, block_years, years_read(rows)))
     return Plan(
-        monthly.sizes["member"], _ranges(years, together), _ranges(lat, rows), at_once, bands
+        monthly.sizes["member"],
+        _ranges(years, block_years),
+        _ranges(lat, rows),
+        years_at_once,
+        _bands(years * layers, lat, lon),
     )
+
+
+def _bands(cell_values: int, lat: int, lon: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Return rows and columns of chunks of at most `MAX_CHUNK`, whole rows where they fit."""
+    cells = max(1, MAX_CHUNK // (FLOAT_BYTES * cell_values))
+    height, width = (min(lat, cells // lon), lon) if cells >= lon else (1, cells)
+    return tuple((*r, *c) for r in _ranges(lat, height) for c in _ranges(lon, width))
 
 
 def step_name(step: tuple) -> str:

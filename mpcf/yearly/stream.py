@@ -88,9 +88,7 @@ def write_yearly(
     ):
         _work(job, pool, workers, bar)
     with _errors(job):
-        for stray in job.store.rglob(
-            "*.partial"
-        ):  # of a chunk that was being written when a run was killed
+        for stray in job.store.rglob("*.partial"):  # chunk that was being written at a kill
             stray.unlink()
         write_atomic(job.store / _FINISHED, job.key)
         replace_dir(job.store, path)
@@ -109,14 +107,16 @@ def _work(job: Job, pool: Executor, workers: int, bar) -> None:
                 step = waiting.popleft()
                 function, data, *arguments = job.call(step)
                 if not isinstance(pool, ThreadPoolExecutor) and data is not None:
-                    (data,) = dask.optimize(data)  # its graph without the other blocks': it travels
+                    (data,) = dask.optimize(
+                        data
+                    )  # sent over the network: without other blocks' graphs
                 running[pool.submit(function, data, *arguments)] = step
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 step = running.pop(future)
                 with _where(job, step):
                     future.result()
-                # a member's parts are on disk until its bands are joined, so those come first
-                # (two blocks that end together both see that they are the last)
+                # bands come first, since a member's parts stay on disk until they are joined;
+                # two blocks that end together both find that they are the last
                 following = [join for join in job.following(step) if join not in planned]
                 planned.update(following)
                 waiting.extendleft(following)
