@@ -22,7 +22,7 @@ import xarray as xr
 
 from benchmarks.measure import machine
 from mpcf.folders import build_dir
-from mpcf.yearly import reduction, stream
+from mpcf.yearly import job, plan, reduction, stream
 
 RESULTS = Path(__file__).parent / "results" / "yearly.json"
 REPEATS = 3
@@ -54,7 +54,7 @@ def rows(store: Path | None = None) -> list[dict[str, object]]:
     store = store or build_dir("demo") / "data" / "monthly.zarr"
     monthly = _open(store).isel(member=slice(0, MEMBERS))
     volume = sum(monthly[name].nbytes for name in READ if name in monthly)
-    reduction.to_yearly(stream._sample(monthly))  # compiles
+    reduction.to_yearly(job.made_up_sample(monthly))  # compiles
     one = monthly.isel(member=slice(0, 1))
     part = volume // monthly.sizes["member"]
     with tempfile.TemporaryDirectory(dir=store.parent) as scratch:
@@ -130,7 +130,7 @@ def cost(
         "processors": workers,
         "read (TB)": read / 1e12,
         "time (h)": read / 1e9 / rate / workers / 3600,
-        "memory (GiB)": workers * (stream.BLOCK_MEMORY / 2**30 + 0.4),
+        "memory (GiB)": workers * (plan.BLOCK_MEMORY / 2**30 + 0.4),
         "disk while at work (GB)": planes * min(members, 2 * workers) / 1e9,
         "yearly dataset (GB)": planes * members / 1e9,
     }
@@ -191,7 +191,7 @@ def _read(monthly: xr.Dataset) -> None:
         list(pool.map(one, jobs))
 
 
-def _write(monthly: xr.Dataset, folder: Path, memory: int = stream.BLOCK_MEMORY) -> None:
+def _write(monthly: xr.Dataset, folder: Path, memory: int = plan.BLOCK_MEMORY) -> None:
     import shutil
 
     stream.write_yearly(monthly, folder / "yearly.zarr", progress=False, memory=memory)

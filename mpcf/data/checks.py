@@ -13,7 +13,7 @@ import xarray as xr
 from mpcf.data.catalog import Source
 from mpcf.data.phases import BASE_YEARS, PHASES
 from mpcf.data.readers.loading import load
-from mpcf.data.variables import AREA_TOLERANCE, MIN_DEPTH, MONTHLY
+from mpcf.data.variables import MAX_AREA_ERROR, MIN_DEPTH, MONTHLY
 from mpcf.errors import DataError
 from mpcf.ground.geography import grid_cell_area
 
@@ -213,7 +213,7 @@ def _depth(monthly: xr.Dataset) -> str:
 def _area(monthly: xr.Dataset) -> str:
     expected = float(grid_cell_area(monthly["lat"], monthly["lon"]).sum())
     ratio = float(monthly["areacella"].sum()) / expected
-    if abs(ratio - 1) > AREA_TOLERANCE:
+    if abs(ratio - 1) > MAX_AREA_ERROR:
         raise DataError(
             f"'areacella' adds up to {100 * ratio:.1f} % of the area of its own grid on the "
             "sphere; a unit (km2?) or an interpolation is wrong: rebuild it from lat and lon"

@@ -1,7 +1,7 @@
 """Write a standard monthly dataset as CESM history files or as CMIP6 Zarr with a catalogue.
 
-What the readers read back equals what was written: the proof that they read such files right, and
-a worked example of the layout that they expect.
+The readers return exactly what was written. This proves that they interpret such files correctly,
+and the files are a worked example of the layout that they expect.
 """
 
 from __future__ import annotations
@@ -15,16 +15,43 @@ import numpy as np
 import xarray as xr
 
 from mpcf.data.readers import cesm, cmip6
+from mpcf.data.variables import MAPS, MONTHLY
 from mpcf.errors import InvalidChoice
 from mpcf.folders import replace_dir
+from mpcf.ground.constants import FREEZING_POINT, GRAMS_PER_KG
 
-FILL = 1e36
+FILL_VALUE = 1e36
 """Fill value of CESM's history files."""
+
 YEARS_PER_FILE = 100
 
+M2_PER_KM2 = 1e6
+MOL_FRACTION_PER_PPM = 1e-6
+
+CESM_UNITS = {
+    "gpp": "gC/m^2/s",
+    "ra": "gC/m^2/s",
+    "rh": "gC/m^2/s",
+    "cSoil": "gC/m^2",
+    "cVeg": "gC/m^2",
+    "tas": "K",
+    "pr": "mm/s",
+    "snd": "m",
+    "tsl": "K",
+    "mrsll": "kg/m2",
+    "mrsfl": "kg/m2",
+    "co2": "mol/mol",
+    "warming": "K",
+}
+"""Units of CESM's history files, by standard name."""
+
+CLM_LEVELS = {"tsl": "levgrnd", "mrsll": "levsoi", "mrsfl": "levsoi"}
+"""CLM's name of the vertical dimension, by standard name."""
+
 CASE = "b.mpcf.demo"
+
 LAND_UNITS = ("vegetated_or_bare_soil", "crop", "landice", "landice_multiple_elevation_classes")
-"""The first of CLM's land units, in their order."""
+"""The first four of CLM's land units, in CLM's order."""
 _CMIP6 = {
     "activity_id": "MPCF",
     "institution_id": "MPCF",
@@ -50,22 +77,21 @@ def export(
     monthly : Dataset
         The standard monthly dataset.
     folder : Path
-        Where to; must be new or empty. ``catalog-entry.yml`` in it is its entry for catalog.yml.
+        Folder to write; must be new or empty. ``catalog-entry.yml`` in it holds its entry for
+        catalog.yml.
     layout : str
-        ``"cesm"``: a folder per member with a file per variable and `years` years, stamped at the
-        end of the month. ``"cmip6"``: a Zarr store per member and variable, and an intake-esm
-        catalogue, ``catalog.json``.
+        ``"cesm"``: one folder per member, one file per variable and span of `years` years, time
+        stamps at the end of the month. ``"cmip6"``: one Zarr store per member and variable, and an
+        intake-esm catalogue, ``catalog.json``.
     phases : mapping of str to (int, int)
-        For the entry: first and last year of each phase.
+        First and last year of each phase, for the entry.
     years : int
-        Years in a file (``"cesm"``).
+        Years per file (``"cesm"``).
 
     Raises
     ------
     InvalidChoice
-        If the layout is unknown.
-    InvalidChoice
-        If something is in the folder already.
+        If the layout is unknown or the folder is not empty.
     """
     if layout not in ("cesm", "cmip6"):
         raise InvalidChoice(f"layout '{layout}' is neither 'cesm' nor 'cmip6'")
@@ -103,7 +129,7 @@ def _entry(
         }
     synthetic = str(monthly.attrs.get("mpcf_synthetic")) == "true"
     entry = {
-        "description": f"What this book exported in the layout of {layout.upper()}.",
+        "description": f"Data exported by this book in the layout of {layout.upper()}.",
         "driver": "netcdf" if layout == "cesm" else "intake_esm.core.esm_datastore",
         "args": arguments,
         "metadata": {
@@ -116,7 +142,7 @@ def _entry(
         },
     }
     text = yaml.safe_dump({"exported": entry}, sort_keys=False, allow_unicode=True)
-    return "# Copy below 'sources:' of catalog.yml, indented by two.\n" + text
+    return "# Copy this below 'sources:' in catalog.yml, indented by two spaces.\n" + text
 
 
 def _own_attributes(monthly: xr.Dataset, title: str) -> dict[str, str]:
@@ -126,7 +152,7 @@ def _own_attributes(monthly: xr.Dataset, title: str) -> dict[str, str]:
 
 
 def _on_grid(dataset: xr.Dataset, monthly: xr.Dataset) -> xr.Dataset:
-    """Return maps with their rows and columns, longitude from 0 to 360."""
+    """Return maps with their latitudes and longitudes, the latter from 0 to 360°."""
     lat = ("lat", monthly["lat"].values, {"standard_name": "latitude", "units": "degrees_north"})
     lon = monthly["lon"].values % 360.0
     attrs = {"standard_name": "longitude", "units": "degrees_east"}
@@ -134,7 +160,7 @@ def _on_grid(dataset: xr.Dataset, monthly: xr.Dataset) -> xr.Dataset:
 
 
 def _days(monthly: xr.Dataset) -> tuple[np.ndarray, dict[str, str]]:
-    """Edges of the months (time, 2) as days since the run's first, and how to say so."""
+    """Return the months' bounds (time, 2), days, and the attributes that define the count."""
     import cftime
 
     bounds = monthly["time_bnds"].values
@@ -200,7 +226,11 @@ def _common_cesm(monthly: xr.Dataset) -> xr.Dataset:
     dims = ("lat", "lon")
     return xr.Dataset(
         {
-            "area": (dims, area.values / 1e6, {"long_name": "grid cell areas", "units": "km^2"}),
+            "area": (
+                dims,
+                area.values / M2_PER_KM2,
+                {"long_name": "grid cell areas", "units": "km^2"},
+            ),
             # CLM writes no units here
             "landfrac": (dims, fraction.values, {"long_name": "land fraction"}),
         }
@@ -208,42 +238,36 @@ def _common_cesm(monthly: xr.Dataset) -> xr.Dataset:
 
 
 def _cesm_variables(part: xr.Dataset) -> Iterator[tuple[str, str, xr.DataArray]]:
-    """Name, stream and values (time, ...) of CESM, from the months of a member."""
+    """Yield the CESM name, stream and values (time, ...) of each variable of a member."""
 
     def carbon(values: xr.DataArray) -> xr.DataArray:
-        # double precision, as CLM can write: what is read back is then what was written
-        return values.astype("float64") * 1000.0
+        # in double precision, as CLM can write it, so that reading restores the exact values
+        return values.astype("float64") * GRAMS_PER_KG
 
-    flux = "gC/m^2/s"
-    for name in ("gpp", "ra", "rh"):
-        yield cesm.SINGLE[name], "clm2", _named(carbon(part[name].load()), part[name], flux)
-    for name in ("cSoil", "cVeg"):
+    for name in ("gpp", "ra", "rh", "cSoil", "cVeg"):
         if name in part:
-            yield cesm.SINGLE[name], "clm2", _named(carbon(part[name].load()), part[name], "gC/m^2")
+            yield cesm.SINGLE[name], "clm2", _named(carbon(part[name].load()), part, name)
     rain, air = part["pr"].load(), part["tas"].load()
-    is_warm = air > 273.15
-    for name, values in (("RAIN", rain.where(is_warm, 0)), ("SNOW", rain.where(~is_warm, 0))):
-        yield name, "clm2", _named(values.where(rain.notnull()), part["pr"], "mm/s")
-    yield "TSA", "clm2", _named(air, part["tas"], "K")
-    yield "SNOW_DEPTH", "clm2", _named(part["snd"].load(), part["snd"], "m")
-    for name, standard, level, units in (
-        ("TSOI", "tsl", "levgrnd", "K"),
-        ("SOILLIQ", "mrsll", "levsoi", "kg/m2"),
-        ("SOILICE", "mrsfl", "levsoi", "kg/m2"),
-    ):
-        values = part[standard].load().drop_vars("depth").rename(depth=level)
-        yield name, "clm2", _named(values, part[standard], units)
+    is_warm = air > FREEZING_POINT
+    parts = (rain.where(is_warm, 0), rain.where(~is_warm, 0))
+    for name, values in zip(cesm.RAIN, parts, strict=True):
+        yield name, "clm2", _named(values.where(rain.notnull()), part, "pr")
+    for name in ("tas", "snd"):
+        yield cesm.SINGLE[name], "clm2", _named(part[name].load(), part, name)
+    for name, level in CLM_LEVELS.items():
+        values = part[name].load().drop_vars("depth").rename(depth=level)
+        yield MONTHLY[name].cesm[0], "clm2", _named(values, part, name)
     if "sftgif" in part:
         yield "PCT_LANDUNIT", "clm2", _land_units(part)
     if "co2" in part:
-        values = part["co2"].load().astype("float64") * 1e-6
-        yield cesm.SINGLE["co2"], "cam", _named(values, part["co2"], "mol/mol")
+        values = part["co2"].load().astype("float64") * MOL_FRACTION_PER_PPM
+        yield cesm.SINGLE["co2"], "cam", _named(values, part, "co2")
     if "warming" in part:
-        yield "warming", "mpcf", _named(part["warming"].load(), part["warming"], "K")
+        yield cesm.SINGLE["warming"], "mpcf", _named(part["warming"].load(), part, "warming")
 
 
-def _named(values: xr.DataArray, like: xr.DataArray, units: str) -> xr.DataArray:
-    attrs = {"long_name": like.attrs.get("long_name", ""), "units": units}
+def _named(values: xr.DataArray, part: xr.Dataset, name: str) -> xr.DataArray:
+    attrs = {"long_name": part[name].attrs.get("long_name", ""), "units": CESM_UNITS[name]}
     return values.drop_attrs(deep=False).assign_attrs(attrs | {"cell_methods": "time: mean"})
 
 
@@ -259,7 +283,9 @@ def _land_units(part: xr.Dataset) -> xr.DataArray:
 def _encoding(data: xr.Dataset) -> dict[str, dict]:
     encoding: dict[str, dict] = {}
     for name, values in data.variables.items():
-        fill = FILL if values.dtype.kind == "f" and {"lat", "lon"} <= set(values.dims) else None
+        fill = (
+            FILL_VALUE if values.dtype.kind == "f" and {"lat", "lon"} <= set(values.dims) else None
+        )
         encoding[name] = {"_FillValue": fill}
         if fill is not None:
             encoding[name] |= {"missing_value": fill, "zlib": True, "complevel": 1}
@@ -303,9 +329,14 @@ def _write_cmip6(monthly: xr.Dataset, folder: Path) -> None:
         member = f"r{int(number)}i1p1f1"
         for name, values in _cmip6_variables(monthly.isel(member=index)):
             write(values, name, cmip6.TABLES[name], member)
-    for name in cmip6.FIXED:
+    for name in MAPS:
         if name in monthly:
-            write(monthly[name].load(), name, "fx", f"r{int(monthly['member'][0])}i1p1f1")
+            write(
+                monthly[name].load(),
+                name,
+                MONTHLY[name].table,
+                f"r{int(monthly['member'][0])}i1p1f1",
+            )
     pd.DataFrame(rows).to_csv(folder / "catalog.csv", index=False)
     (folder / "catalog.json").write_text(json.dumps(_esm_catalogue(), indent=1), encoding="utf-8")
 
@@ -324,7 +355,7 @@ def _esm_catalogue() -> dict:
     return {
         "esmcat_version": "0.1.0",
         "id": "mpcf",
-        "description": "What this book exported in the layout of CMIP6",
+        "description": "Data exported by this book in the layout of CMIP6",
         "catalog_file": "catalog.csv",
         "attributes": [{"column_name": name, "vocabulary": ""} for name in columns],
         "assets": {"column_name": "zstore", "format": "zarr"},

@@ -1,36 +1,42 @@
-"""The one table of variables: names, units, signs, and the constants that convert them."""
+"""The one table of variables, monthly and yearly: names, units, dimensions and signs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-AREA_TOLERANCE = 0.05
+MAX_AREA_ERROR = 0.05
 """Largest relative error of the summed cell area."""
 
 MIN_DEPTH = 3.0
-"""m; soil layers have to reach it."""
+"""m; the soil layers must reach at least this deep."""
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of the standard monthly dataset.
+    """
+    A variable of the standard monthly dataset.
 
     Attributes
     ----------
     name : str
         CMIP6 short name.
     long_name : str
-        What it is, in words.
+        Description in words.
     units : str
         Units in the standard dataset.
     dims : tuple of str
         Dimensions in the standard dataset.
     positive : str
         Direction in which a flux is counted positive; empty for states.
-    cesm : str
-        Name in CESM2 history files; empty where there is none.
+    standard_name : str
+        Standard name of the CF conventions; empty where it is not written.
+    cesm : tuple of str
+        Names in CESM2 history files, whose sum the variable is; empty where there is none.
+    table : str
+        CMIP6 table that holds it; ``mpcf`` is this book's own, for series that CMIP6 has no table
+        for.
     required : bool
-        Whether every source must hold it.
+        Whether every source must have it.
     """
 
     name: str
@@ -38,35 +44,212 @@ class Variable:
     units: str
     dims: tuple[str, ...]
     positive: str = ""
-    cesm: str = ""
+    standard_name: str = ""
+    cesm: tuple[str, ...] = ()
+    table: str = ""
     required: bool = True
 
 
 _MAP = ("lat", "lon")
-_SERIES = ("member", "time", "lat", "lon")
+_SERIES = ("member", "time")
+_SURFACE = ("member", "time", "lat", "lon")
 _PROFILE = ("member", "time", "depth", "lat", "lon")
+_FLUX = "kg m-2 s-1"
 
 MONTHLY: dict[str, Variable] = {
     v.name: v
     for v in (
-        Variable("gpp", "gross primary production", "kg m-2 s-1", _SERIES, "into land", "GPP"),
-        Variable("ra", "autotrophic respiration", "kg m-2 s-1", _SERIES, "out of land", "AR"),
-        Variable("rh", "heterotrophic respiration", "kg m-2 s-1", _SERIES, "out of land", "HR"),
-        Variable("tas", "air temperature at 2 m", "K", _SERIES, cesm="TSA"),
-        Variable("pr", "precipitation", "kg m-2 s-1", _SERIES, "onto land", "RAIN + SNOW"),
-        Variable("tsl", "soil temperature", "K", _PROFILE, cesm="TSOI"),
-        Variable("mrsll", "liquid water in a soil layer", "kg m-2", _PROFILE, cesm="SOILLIQ"),
-        Variable("mrsfl", "ice in a soil layer", "kg m-2", _PROFILE, cesm="SOILICE"),
-        Variable("snd", "snow depth", "m", _SERIES, cesm="SNOW_DEPTH"),
-        Variable("co2", "CO2 in the air", "ppm", ("member", "time"), required=False),
         Variable(
-            "warming", "global warming above 1850–1900", "K", ("member", "time"), required=False
+            "gpp",
+            "carbon fixed by photosynthesis",
+            _FLUX,
+            _SURFACE,
+            positive="into land",
+            standard_name="gross_primary_productivity_of_biomass_expressed_as_carbon",
+            cesm=("GPP",),
+            table="Lmon",
         ),
-        Variable("sftlf", "land fraction", "%", _MAP, cesm="landfrac"),
-        Variable("sftgif", "ice sheet fraction", "%", _MAP, required=False),
-        Variable("areacella", "area of the grid cell", "m2", _MAP, cesm="area"),
-        Variable("cSoil", "soil carbon", "kg m-2", _SERIES, cesm="TOTSOMC", required=False),
-        Variable("cVeg", "carbon in plants", "kg m-2", _SERIES, cesm="TOTVEGC", required=False),
+        Variable(
+            "ra",
+            "carbon released by plants",
+            _FLUX,
+            _SURFACE,
+            positive="out of land",
+            cesm=("AR",),
+            table="Lmon",
+        ),
+        Variable(
+            "rh",
+            "carbon released by microbes",
+            _FLUX,
+            _SURFACE,
+            positive="out of land",
+            cesm=("HR",),
+            table="Lmon",
+        ),
+        Variable(
+            "tas",
+            "near-surface air temperature",
+            "K",
+            _SURFACE,
+            standard_name="air_temperature",
+            cesm=("TSA",),
+            table="Amon",
+        ),
+        Variable(
+            "pr",
+            "precipitation",
+            _FLUX,
+            _SURFACE,
+            positive="onto land",
+            standard_name="precipitation_flux",
+            cesm=("RAIN", "SNOW"),
+            table="Amon",
+        ),
+        Variable(
+            "tsl",
+            "soil temperature",
+            "K",
+            _PROFILE,
+            standard_name="soil_temperature",
+            cesm=("TSOI",),
+            table="Lmon",
+        ),
+        Variable(
+            "mrsll",
+            "liquid water in the soil layer",
+            "kg m-2",
+            _PROFILE,
+            cesm=("SOILLIQ",),
+            table="Emon",
+        ),
+        Variable(
+            "mrsfl", "ice in the soil layer", "kg m-2", _PROFILE, cesm=("SOILICE",), table="Emon"
+        ),
+        Variable(
+            "snd",
+            "snow depth",
+            "m",
+            _SURFACE,
+            standard_name="surface_snow_thickness",
+            cesm=("SNOW_DEPTH",),
+            table="LImon",
+        ),
+        Variable(
+            "co2",
+            "mole fraction of CO2 in dry air",
+            "ppm",
+            _SERIES,
+            cesm=("co2vmr",),
+            table="mpcf",
+            required=False,
+        ),
+        Variable(
+            "warming",
+            "global-mean warming above 1850-1900",
+            "K",
+            _SERIES,
+            cesm=("warming",),  # written by this book's own export, not by CESM
+            table="mpcf",
+            required=False,
+        ),
+        Variable(
+            "sftlf", "share of the cell that is land", "%", _MAP, cesm=("landfrac",), table="fx"
+        ),
+        Variable(
+            "sftgif", "share of the cell that is ice sheet", "%", _MAP, table="fx", required=False
+        ),
+        Variable("areacella", "area of the cell", "m2", _MAP, cesm=("area",), table="fx"),
+        Variable(
+            "cSoil",
+            "soil carbon",
+            "kg m-2",
+            _SURFACE,
+            cesm=("TOTSOMC",),
+            table="Lmon",
+            required=False,
+        ),
+        Variable(
+            "cVeg",
+            "carbon in plants",
+            "kg m-2",
+            _SURFACE,
+            cesm=("TOTVEGC",),
+            table="Lmon",
+            required=False,
+        ),
     )
 }
 """Variables of the standard monthly dataset, by name."""
+
+MAPS = tuple(v.name for v in MONTHLY.values() if v.dims == _MAP)
+"""Variables that do not change in time."""
+
+SOIL_WATER = ("mrsll", "mrsfl")
+"""Liquid water and ice by layer, which a reader may have to derive from the total."""
+
+
+@dataclass(frozen=True)
+class YearlyVariable:
+    """
+    A variable of the yearly dataset.
+
+    Attributes
+    ----------
+    name : str
+        Name in the yearly dataset.
+    long_name : str
+        Description in words.
+    units : str
+        Units in the yearly dataset.
+    """
+
+    name: str
+    long_name: str
+    units: str
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """Attributes of the variable in a dataset."""
+        return {"long_name": self.long_name, "units": self.units}
+
+
+YEARLY: dict[str, YearlyVariable] = {
+    v.name: v
+    for v in (
+        *(
+            YearlyVariable(name, MONTHLY[name].long_name, "gC m-2 yr-1")
+            for name in ("gpp", "ra", "rh")
+        ),
+        *(
+            YearlyVariable(name, MONTHLY[name].long_name, MONTHLY[name].units)
+            for name in ("cSoil", "co2", "warming")
+        ),
+        YearlyVariable("temperature", "air temperature", "degC"),
+        YearlyVariable("precipitation", "precipitation", "mm"),
+        YearlyVariable("soil_liquid", "liquid soil water", "kg m-2"),
+        YearlyVariable("soil_water", "liquid and frozen soil water", "kg m-2"),
+        YearlyVariable("tsl_max", "warmest month", "degC"),
+        YearlyVariable("tsl_min", "coldest month", "degC"),
+        YearlyVariable("thaw_depth", "deepest seasonal thaw", "m"),
+        YearlyVariable("frozen_depth", "soil of the top 3 m frozen all year", "m"),
+        YearlyVariable("thaw_wetness", "wetness of the thawed layer, May to September", "m3 m-3"),
+        YearlyVariable(
+            "latent_heat",
+            "latent heat of the top 3 m in September, above ice at 0 °C",
+            "J m-2",
+        ),
+        YearlyVariable(
+            "sensible_heat",
+            "sensible heat of the top 3 m in September, above ice at 0 °C",
+            "J m-2",
+        ),
+        YearlyVariable("snow", "mean snow depth, January to March", "m"),
+        YearlyVariable("permafrost", "permafrost: a node frozen for 24 months", "1"),
+        YearlyVariable("permafrost_at", "permafrost: layer nearest 2 m frozen all year", "1"),
+        YearlyVariable("alt", "active layer thickness", "m"),
+        YearlyVariable("talik", "talik above or within permafrost", "1"),
+        YearlyVariable("zero_curtain", "zero curtain near 0.3 m, from monthly means", "days"),
+    )
+}
+"""Variables of the yearly dataset, by name."""

@@ -6,10 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mpcf.data.variables import MONTHLY, YEARLY
 from mpcf.demo import carbon as carbon_pools
 from mpcf.demo import column
 from mpcf.demo.experiment import (
@@ -26,67 +28,89 @@ from mpcf.demo.experiment import (
 from mpcf.demo.parameters import SCENARIO
 from mpcf.demo.twins import CAUSES, HELD, MEANINGS, THERMAL, Twins
 from mpcf.folders import replace_dir
+from mpcf.ground.constants import FREEZING_POINT
 from mpcf.ground.geography import Grid, grid
 
 __all__ = ["simulate", "write"]
 
 MONTHS_BEFORE = 12 * (FIRST_YEAR - APART)
 
-# name: (dims, long_name, units, standard cell_methods, kept bits of 23)
-MEAN = "area: mean where land time: mean"
-VARIABLES = {
-    "gpp": ("flat", "carbon fixed by photosynthesis", "kg m-2 s-1", MEAN, 14),
-    "ra": ("flat", "carbon released by plants", "kg m-2 s-1", MEAN, 14),
-    "rh": ("flat", "carbon released by microbes", "kg m-2 s-1", MEAN, 14),
-    "tas": ("flat", "near-surface air temperature", "K", MEAN, 15),
-    "pr": ("flat", "precipitation", "kg m-2 s-1", MEAN, 12),
-    "snd": ("flat", "snow depth", "m", MEAN, 10),
-    "cSoil": ("flat", "carbon in litter and soil", "kg m-2", "time: point", 20),
-    "cVeg": ("flat", "carbon in plants", "kg m-2", "time: point", 16),
-    "tsl": ("deep", "soil temperature", "K", MEAN, 15),
-    "mrsll": ("deep", "liquid water in the soil layer", "kg m-2", MEAN, 11),
-    "mrsfl": ("deep", "ice in the soil layer", "kg m-2", MEAN, 11),
-    "co2": ("series", "mole fraction of CO2 in dry air", "ppm", "time: mean", 23),
-    "warming": ("series", "global-mean warming above 1850-1900", "K", "time: mean", 23),
-}
-STANDARD_NAMES = {
-    "gpp": "gross_primary_productivity_of_biomass_expressed_as_carbon",
-    "tas": "air_temperature",
-    "pr": "precipitation_flux",
-    "snd": "surface_snow_thickness",
-    "tsl": "soil_temperature",
-}
+MONTHS_PER_CHUNK = 12 * 43
+"""Months per chunk of layered variables: seven chunks, about 18 MB each before compression."""
+
+_LAND_MEAN = "area: mean where land time: mean"
+_END_OF_MONTH = "time: point"
 
 
-def round_bits(values: np.ndarray, bits: int) -> np.ndarray:
-    """Round float32 values to `bits` of mantissa, to nearest even, in place.
+@dataclass(frozen=True)
+class Encoding:
+    """How a monthly variable is stored: CF ``cell_methods``, and bits kept of the mantissa's 23."""
+
+    cell_methods: str
+    keepbits: int
+
+
+ENCODINGS = {
+    "gpp": Encoding(_LAND_MEAN, 14),
+    "ra": Encoding(_LAND_MEAN, 14),
+    "rh": Encoding(_LAND_MEAN, 14),
+    "tas": Encoding(_LAND_MEAN, 15),
+    "pr": Encoding(_LAND_MEAN, 12),
+    "snd": Encoding(_LAND_MEAN, 10),
+    "cSoil": Encoding(_END_OF_MONTH, 20),
+    "cVeg": Encoding(_END_OF_MONTH, 16),
+    "tsl": Encoding(_LAND_MEAN, 15),
+    "mrsll": Encoding(_LAND_MEAN, 11),
+    "mrsfl": Encoding(_LAND_MEAN, 11),
+    "co2": Encoding("time: mean", 23),
+    "warming": Encoding("time: mean", 23),
+}
+"""Encodings by standard name."""
+
+TWIN_KEEPBITS = 14
+
+_LONG_NAMES = {"cSoil": "carbon in litter and soil"}
+"""Where the ensemble's variable is more than the standard one."""
+
+
+def round_bits(values: np.ndarray, keepbits: int) -> np.ndarray:
+    """
+    Return float32 values rounded to a number of mantissa bits, ties to even.
+
+    Parameters
+    ----------
+    values : ndarray of float32
+        The values; not changed.
+    keepbits : int
+        Bits kept of the mantissa's 23, at least 1.
+
+    Returns
+    -------
+    ndarray of float32
+        The rounded values, which compress better.
 
     Examples
     --------
     >>> round_bits(np.array([273.15], np.float32), 14)
     array([273.15625], dtype=float32)
     """
-    if bits >= 23:
-        return values
-    raw = values.view(np.uint32)
-    drop = 23 - bits
-    raw += ((raw >> drop) & 1) + np.uint32((1 << (drop - 1)) - 1)
-    raw &= np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)
-    return values
+    from numcodecs import BitRound
+
+    return BitRound(keepbits).encode(values).view(np.float32)
 
 
 def _values(member: Member) -> Iterator[tuple[str, np.ndarray]]:
-    """Values of a member by variable, cells first, from 1985 on."""
+    """Yield a member's variables, (cell, month, ...), from 1985 on."""
     monthly, fluxes = member.monthly, member.fluxes
     yield "gpp", fluxes.gpp
     yield "ra", fluxes.ra
     yield "rh", fluxes.rh
-    yield "tas", monthly.air + np.float32(273.15)
+    yield "tas", monthly.air + np.float32(FREEZING_POINT)
     yield "pr", monthly.precipitation
     yield "snd", monthly.snow_depth
     yield "cSoil", fluxes.soil
     yield "cVeg", fluxes.plants
-    yield "tsl", monthly.temperature + np.float32(273.15)
+    yield "tsl", monthly.temperature + np.float32(FREEZING_POINT)
     yield "mrsll", monthly.liquid
     yield "mrsfl", monthly.ice
     yield "co2", np.repeat(member.co2, 12)[None]
@@ -105,7 +129,6 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
     depth = carbon_pools.middle(column.soil())
     edges = np.concatenate([[0.0], np.cumsum(column.THICKNESS[: column.WET_LAYERS])])
     month_edges = np.concatenate([[0], np.cumsum(np.tile(column.MONTH_DAYS, months // 12))])
-    rows, columns = where.soil.shape
 
     def add(name, data, dims, **attributes):
         array = group.create_array(
@@ -152,40 +175,38 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
         attributes = {"long_name": label, "standard_name": label, "units": units, "axis": axis}
         add(name, getattr(where, name), [name], bounds=f"{name}_bnds", **attributes)
         add(f"{name}_bnds", getattr(where, f"{name}_bounds"), [name, "bnds"], units=units)
-    for name, data, label, units in (
-        ("areacella", where.area, "area of the cell", "m2"),
-        ("sftlf", 100.0 * where.land_fraction, "share of the cell that is land", "%"),
-        ("sftgif", 100.0 * where.ice_fraction, "share of the cell that is ice sheet", "%"),
+    for name, data in (
+        ("areacella", where.area),
+        ("sftlf", 100.0 * where.land_fraction),
+        ("sftgif", 100.0 * where.ice_fraction),
     ):
-        add(name, data.astype(np.float32), ["lat", "lon"], long_name=label, units=units)
-    layers = column.WET_LAYERS
-    shapes = {
-        "flat": (["member", "time", "lat", "lon"], (months, rows, columns)),
-        "deep": (["member", "time", "depth", "lat", "lon"], (months, layers, rows, columns)),
-        "series": (["member", "time"], (months,)),
-    }
-    # Layered variables in seven pieces of 43 years, about 18 MB each before compression.
-    pieces = {"deep": 12 * 43}
-    for name, (kind, label, units, methods, _bits) in VARIABLES.items():
-        dims, shape = shapes[kind]
+        variable = MONTHLY[name]
+        attributes = {"long_name": variable.long_name, "units": variable.units}
+        add(name, data.astype(np.float32), variable.dims, **attributes)
+    sizes = dict(zip(("lat", "lon"), where.soil.shape, strict=True))
+    sizes |= {"member": size.members, "time": months, "depth": column.WET_LAYERS}
+    for name, encoding in ENCODINGS.items():
+        variable = MONTHLY[name]
+        chunks = sizes | {"member": 1}
+        if "depth" in variable.dims:
+            chunks["time"] = MONTHS_PER_CHUNK
         array = group.create_array(
             name,
-            shape=(size.members, *shape),
-            chunks=(1, pieces.get(kind, months), *shape[1:]),
+            shape=tuple(sizes[dim] for dim in variable.dims),
+            chunks=tuple(chunks[dim] for dim in variable.dims),
             dtype="float32",
             compressors=packed,
             fill_value=np.nan,
         )
-        extra = {"standard_name": STANDARD_NAMES[name]} if name in STANDARD_NAMES else {}
-        array.attrs.update(
-            {
-                "_ARRAY_DIMENSIONS": dims,
-                "long_name": label,
-                "units": units,
-                "cell_methods": methods,
-                **extra,
-            }
-        )
+        attributes = {
+            "_ARRAY_DIMENSIONS": list(variable.dims),
+            "long_name": _LONG_NAMES.get(name, variable.long_name),
+            "units": variable.units,
+            "cell_methods": encoding.cell_methods,
+        }
+        if variable.standard_name:
+            attributes["standard_name"] = variable.standard_name
+        array.attrs.update(attributes)
     group.attrs.update(
         {
             "title": "Demonstration ensemble of the Moisture-amplified Permafrost Carbon Feedback",
@@ -272,20 +293,19 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
 
 def _write_member(group, index: int, member: Member, where: Grid) -> None:
     for name, values in _values(member):
-        kind, bits = VARIABLES[name][0], VARIABLES[name][4]
-        kept = values[:, MONTHS_BEFORE:].astype(np.float32)
-        _write(group[name], index, kind, round_bits(kept, bits), where)
+        _write(group[name], index, name, values[:, MONTHS_BEFORE:], where)
 
 
-def _write(array, index: int, kind: str, values: np.ndarray, where: Grid) -> None:
+def _write(array, index: int, name: str, values: np.ndarray, where: Grid) -> None:
     """Write one variable of one member, chunk by chunk, sea as NaN."""
-    if kind == "series":
-        array[index] = values[0]
+    keepbits = ENCODINGS[name].keepbits
+    if "lat" not in MONTHLY[name].dims:
+        array[index] = round_bits(values[0].astype(np.float32), keepbits)
         return
     step = array.chunks[1]
     for start in range(0, values.shape[1], step):
-        part = np.moveaxis(values[:, start : start + step], 0, -1)
-        array[index, start : start + step] = _on_map(part, slice(None), where)
+        part = np.moveaxis(values[:, start : start + step].astype(np.float32), 0, -1)
+        array[index, start : start + step] = _on_map(round_bits(part, keepbits), slice(None), where)
 
 
 def _on_map(values: np.ndarray, cells: np.ndarray | slice, where: Grid) -> np.ndarray:
@@ -319,20 +339,11 @@ TWINS = {
         "Yearly columns of the second scenario, with net removal of CO2",
     ),
 }
-TWIN_BITS = 14
-UNITS = {
-    **dict.fromkeys(("gpp", "ra", "rh", *(f"{v}_instant" for v in ("gpp", "ra", "rh"))),
-                    "gC m-2 yr-1"),
-    **dict.fromkeys(("frozen_depth", "thaw_depth", "alt"), "m"),
-    **dict.fromkeys(("latent_heat", "sensible_heat"), "J m-2"),
-    **dict.fromkeys(("soil_liquid", "soil_water"), "kg m-2"),
-    "cSoil": "kg m-2",
-    "permafrost": "1",
-    "zero_curtain": "days",
-    "temperature": "degC",
-    "co2": "ppm",
-    "warming": "K",
-}  # fmt: skip
+
+
+def _twin_units(variable: str) -> str:
+    """Return the units of a twin's variable; fluxes may be instantaneous effects."""
+    return YEARLY[variable.removesuffix("_instant")].units
 
 
 def _twin_stores(folder: Path, where: Grid, size: Size, members: int, seed: int) -> dict:
@@ -363,7 +374,7 @@ def _write_twins(stores: dict, index: int, found: dict, cells: np.ndarray, where
         for variable, values in variables.items():
             series = variable in ("co2", "warming")
             block = values if series else _on_map(values, cells, where)
-            block = round_bits(np.ascontiguousarray(block, np.float32), TWIN_BITS)
+            block = round_bits(np.ascontiguousarray(block, np.float32), TWIN_KEEPBITS)
             dims = ["year"] if series else [*lead, "year", "lat", "lon"]
             if index == 0:
                 at = dims.index("year")
@@ -377,6 +388,6 @@ def _write_twins(stores: dict, index: int, found: dict, cells: np.ndarray, where
                     fill_value=np.nan,
                 )
                 dims.insert(at, "member")
-                array.attrs.update({"_ARRAY_DIMENSIONS": dims, "units": UNITS[variable]})
+                array.attrs.update({"_ARRAY_DIMENSIONS": dims, "units": _twin_units(variable)})
             where_member = (slice(None),) * (block.ndim - (1 if series else 3)) + (index,)
             group[variable][where_member] = block

@@ -1,4 +1,4 @@
-"""Physical constants."""
+"""Physical constants and conversions of units."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ HEAT_CAPACITY_WATER = 4188.0
 
 HEAT_CAPACITY_ICE = 2117.0
 """Specific heat of ice, J kg-1 K-1 (CLM technical note)."""
+
+WATER_DENSITY = 1000.0
+"""kg m-3: a millimetre of water is a kilogram per square metre."""
+
+GRAMS_PER_KG = 1000.0
 
 EARTH_RADIUS = 6.37122e6
 """m, the sphere that CESM uses."""

@@ -14,14 +14,17 @@ import xarray as xr
 
 from mpcf.ground.constants import EARTH_RADIUS
 
+MIN_SOIL_FRACTION = 0.3
+"""A cell with less soil is sea, as in the land mask of a coarse model."""
+
 
 def grid_cell_area(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
-    """Area of the cells of an evenly spaced grid on the sphere.
+    """Return the area of the cells of an evenly spaced grid on the sphere.
 
     Parameters
     ----------
     lat, lon : DataArray (lat), (lon)
-        Centres, degrees. Cells that would reach over a pole end there.
+        Cell centres, degrees. Cells that would extend past a pole end there.
 
     Returns
     -------
@@ -30,7 +33,6 @@ def grid_cell_area(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
 
     Examples
     --------
-    >>> from mpcf.data.variables import EARTH_RADIUS
     >>> lat = xr.DataArray(np.arange(-89.5, 90), dims="lat")
     >>> lon = xr.DataArray(np.arange(-179.5, 180), dims="lon")
     >>> bool(np.isclose(grid_cell_area(lat, lon).sum(), 4 * np.pi * EARTH_RADIUS**2))
@@ -41,18 +43,12 @@ def grid_cell_area(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
 
 
 def _bounds(centres: xr.DataArray) -> np.ndarray:
-    """Edges halfway between the centres; the outer cells reach as far out as in."""
+    """Return cell edges halfway between the centres; the outer cells are symmetric."""
     values = centres.values.astype(float)
     edges = (values[:-1] + values[1:]) / 2
     outer = [2 * values[0] - edges[0]], [2 * values[-1] - edges[-1]]
     edges = np.concatenate([outer[0], edges, outer[1]])
     return np.sort(np.column_stack([edges[:-1], edges[1:]]), axis=1)
-
-
-__all__ = ["Grid", "cell_area", "distance", "greenland", "grid", "land"]
-
-# A cell with less soil than this is sea, as in the land mask of a coarse model.
-LEAST_SOIL_FRACTION = 0.3
 
 
 @cache
@@ -84,7 +80,7 @@ def greenland() -> shapely.MultiPolygon:
 
 
 def cell_area(lat_bounds: np.ndarray, lon_bounds: np.ndarray) -> np.ndarray:
-    r"""Area of the cells of a regular grid on the sphere.
+    r"""Return the area of the cells of a regular grid on the sphere.
 
     .. math:: A = R^2 (\sin\varphi_2 - \sin\varphi_1)(\lambda_2 - \lambda_1)
 
@@ -111,8 +107,29 @@ def cell_area(lat_bounds: np.ndarray, lon_bounds: np.ndarray) -> np.ndarray:
     return EARTH_RADIUS**2 * height * width.T
 
 
-def distance(lat: np.ndarray, lon: np.ndarray, to_lat: np.ndarray, to_lon: np.ndarray):
-    """Great-circle distance (haversine), m, from arrays (n,) to arrays (m,): ndarray (n, m)."""
+def distance(
+    lat: np.ndarray, lon: np.ndarray, to_lat: np.ndarray, to_lon: np.ndarray
+) -> np.ndarray:
+    """Return great-circle distances, by the haversine formula.
+
+    Parameters
+    ----------
+    lat, lon : ndarray (n,)
+        Latitude and longitude of the points from which to measure, degrees.
+    to_lat, to_lon : ndarray (m,)
+        Latitude and longitude of the points to which to measure, degrees.
+
+    Returns
+    -------
+    ndarray (n, m)
+        m.
+
+    Examples
+    --------
+    >>> pole, equator = np.array([90.0]), np.array([0.0])
+    >>> bool(np.isclose(distance(pole, equator, equator, equator), EARTH_RADIUS * np.pi / 2))
+    True
+    """
     lat, lon, to_lat, to_lon = (np.radians(x) for x in (lat, lon, to_lat, to_lon))
     half = (
         np.sin((lat[:, None] - to_lat) / 2) ** 2
@@ -122,12 +139,12 @@ def distance(lat: np.ndarray, lon: np.ndarray, to_lat: np.ndarray, to_lon: np.nd
 
 
 def _fraction(shape: shapely.Geometry, lat_bounds: np.ndarray, lon_bounds: np.ndarray):
-    """Share of each cell that lies in `shape`, by area on the sphere (lat, lon)."""
+    """Return the share of each cell (lat, lon) that lies in `shape`, by area on the sphere."""
 
     def flat(xy):
         return np.column_stack([xy[:, 0], np.sin(np.radians(xy[:, 1])) * 90.0])
 
-    # Longitude and sine of latitude make an equal-area map.
+    # longitude and the sine of latitude form an equal-area map
     shape = shapely.make_valid(shapely.transform(shape, flat))
     shapely.prepare(shape)
     edges = np.sin(np.radians(lat_bounds)) * 90.0
@@ -182,11 +199,11 @@ class Grid:
 
 @cache
 def grid(dlat: float, dlon: float, south: float = 45.0, north: float = 85.0) -> Grid:
-    """Make a regular grid with its land.
+    """Return a regular grid with its land.
 
-    A cell is ice sheet where Greenland is most of its land (all of Greenland is taken as ice
-    sheet), soil where the rest of its land covers at least 30 % of it, and sea otherwise: so
-    land is all soil or all ice sheet.
+    All of Greenland counts as ice sheet. A cell is ice sheet where Greenland is most of its land,
+    soil where its other land covers at least 30 % of it, and sea otherwise. The land of a cell is
+    thus either all soil or all ice sheet.
 
     Parameters
     ----------
@@ -198,6 +215,7 @@ def grid(dlat: float, dlon: float, south: float = 45.0, north: float = 85.0) -> 
     Returns
     -------
     Grid
+        The grid.
     """
     rows, columns = round((north - south) / dlat), round(360 / dlon)
     edge_lat = south + dlat * np.arange(rows + 1)
@@ -207,8 +225,8 @@ def grid(dlat: float, dlon: float, south: float = 45.0, north: float = 85.0) -> 
     all_land = _fraction(land(), lat_bounds, lon_bounds)
     ice = _fraction(greenland(), lat_bounds, lon_bounds)
     bare = np.clip(all_land - ice, 0.0, 1.0)
-    soil = (bare >= LEAST_SOIL_FRACTION) & (bare > ice)
-    glaciated = ~soil & (ice >= LEAST_SOIL_FRACTION)
+    soil = (bare >= MIN_SOIL_FRACTION) & (bare > ice)
+    glaciated = ~soil & (ice >= MIN_SOIL_FRACTION)
     return Grid(
         lat=lat_bounds.mean(axis=1),
         lon=lon_bounds.mean(axis=1),

@@ -8,17 +8,17 @@ import xarray as xr
 from mpcf.ground.thaw import thaw_depth
 
 CURTAIN_START = "09-01"
-"""Month and day from which the autumn's zero curtain is looked for."""
+"""Month and day from which the zero curtain is looked for."""
 
 CURTAIN_END = "05-31"
-"""Month and day of the next year at which the search ends."""
+"""Month and day of the following year on which the search ends."""
 
 CURTAIN_UPPER, CURTAIN_LOWER = 0.5, -0.5
 """°C: the curtain opens at or below the first, and closes below the second."""
 
 
 def yearly_thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
-    r"""Deepest thaw of each year, from the first 0 °C crossing at each time.
+    r"""Return the deepest thaw of each year, from the first 0 °C crossing at each time.
 
     .. math:: z_y = \max_{t \in y} z(t),
 
@@ -32,7 +32,7 @@ def yearly_thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     DataArray (year)
-        m; NaN in a year in which the whole column thawed, since its thaw went deeper than the
+        m; NaN in a year in which the whole column thawed, since thaw then reached below the
         deepest sensor.
 
     Examples
@@ -51,13 +51,13 @@ def yearly_thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
 
 
 def zero_curtain_daily(temperature: xr.DataArray) -> xr.DataArray:
-    r"""Length of each autumn's zero curtain: days that freezing soil stays near 0 °C.
+    r"""Return the length of each autumn's zero curtain: days that freezing soil stays near 0 °C.
 
     .. math:: n_y = \min\{t \ge t_1 : T(t) < -0.5\} - t_1, \quad
               t_1 = \min\{t \ge \text{1 September} : T(t) \le 0.5\}
 
-    While water freezes it gives off latent heat, and the temperature waits near zero. The
-    autumn ends on 31 May and is named by the year of its September.
+    Freezing water releases latent heat, which holds the temperature near zero. The autumn ends on
+    31 May and is labelled with the year of its September.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ def zero_curtain_daily(temperature: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     DataArray (year)
-        Days. NaN where the soil did not pass both bounds, or a day before it did is missing.
+        Days; NaN where the soil did not pass both bounds, or a day before that is missing.
 
     Raises
     ------
     ValueError
-        If there are other dimensions than time, or two values on one day.
+        If there are dimensions other than time, or two values on one day.
 
     Examples
     --------

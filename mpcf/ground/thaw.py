@@ -10,21 +10,23 @@ import xarray as xr
 from mpcf.ground.thaw_kernels import crossing_of_layers, crossing_of_profiles, frozen_two_years
 
 PERMAFROST_DEPTH = 3.0
-"""Depth of the soil, m, within which permafrost is looked for."""
+"""Depth, m, down to which permafrost is looked for."""
 
-WARMEST_SOIL = 150.0
-"""Temperature, °C, that no soil has; above it, values are taken to be in K."""
+MAX_SOIL_TEMPERATURE = 150.0
+"""°C, more than any soil reaches; higher values must be in K."""
 
-SOUTHERN_LIMIT = 45.0
-"""Latitude, °N, north of which permafrost area is counted."""
+MIN_LATITUDE = 45.0
+"""°N, the southern limit of the permafrost area."""
+
+M2_PER_MILLION_KM2 = 1e12
 
 
 def thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
-    r"""Depth of the first 0 °C crossing from the surface.
+    r"""Return the depth of the first 0 °C crossing below the surface.
 
     .. math:: z = z_{k-1} + (z_k - z_{k-1}) \frac{T_{k-1}}{T_{k-1} - T_k},
 
-    with k the uppermost node at or below 0 °C.
+    where k is the uppermost node at or below 0 °C.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
     Raises
     ------
     ValueError
-        If `depth` does not increase downwards from the surface, or the values can't be °C.
+        If `depth` does not increase downwards from the surface, or the values are impossible in °C.
 
     Examples
     --------
@@ -54,7 +56,7 @@ def thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
             f"depth must be at least two increasing values in m, positive down; it is {depth}"
         )
     stored, dims = _as_stored(temperature.values, temperature.dims)
-    at, limit = dims.index("depth"), stored.dtype.type(WARMEST_SOIL)
+    at, limit = dims.index("depth"), stored.dtype.type(MAX_SOIL_TEMPERATURE)
     before, after = stored.shape[:at], stored.shape[at + 1 :]
     if after:
         layers = stored.reshape(prod(before), depth.size, prod(after))
@@ -71,16 +73,16 @@ def thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
 
 
 def _as_stored(values: np.ndarray, dims: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return an array's dimensions in the order of the memory; what is not contiguous is copied."""
+    """Return an array and its dimensions in the order of memory; copy it if not contiguous."""
     axes = sorted(range(values.ndim), key=lambda axis: -values.strides[axis])
     return np.ascontiguousarray(values.transpose(axes)), tuple(dims[axis] for axis in axes)
 
 
 def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
-    """Return the years in which a cell has permafrost.
+    """Return in which years a cell has permafrost.
 
-    Some node within the top 3 m stays at or below 0 °C in all 24 months of the year and the one
-    before. The first year has no year before it and is NaN.
+    A cell has permafrost if some node within the top 3 m stays at or below 0 °C in all 24 months of
+    the year and the previous one. The first year has no previous one and is NaN.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     DataArray (year, ...)
-        1 with permafrost, 0 without, NaN in the first year and where the year or the one before
+        1 with permafrost, 0 without, NaN in the first year and where the year or the previous one
         has no data.
 
     References
@@ -121,7 +123,7 @@ def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
 
 
 def _frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
-    """Call the kernel on an array (..., year, depth), whatever its order in memory."""
+    """Call the kernel on an array (..., year, depth) in whatever order it is in memory."""
     year, depth = warmest.ndim - 2, warmest.ndim - 1
     stored, axes = _as_stored(warmest, tuple(range(warmest.ndim)))
     if axes.index(depth) < axes.index(year):
@@ -135,7 +137,7 @@ def _frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
 
 
 def permafrost_at(tsl_max: xr.DataArray, depth: float = 2.0) -> xr.DataArray:
-    """Return permafrost by the second definition: the layer nearest `depth` never above 0 °C.
+    """Return permafrost by another definition: the layer nearest `depth` is never above 0 °C.
 
     Parameters
     ----------
@@ -161,11 +163,11 @@ def permafrost_at(tsl_max: xr.DataArray, depth: float = 2.0) -> xr.DataArray:
 
 
 def lasting(mask: xr.DataArray, years: int = 10) -> xr.DataArray:
-    """Keep only the changes of a yearly mask that last.
+    """Return a yearly mask with only the changes that last.
 
-    A state begins in a year if it then holds for `years` years running; until another lasting
-    state begins, the last one goes on. Spells shorter than `years` at the end of the record do not
-    count as changes, since their length is not known.
+    A state begins in a year if it holds for at least `years` years from then on, and continues
+    until another lasting state begins. Spells shorter than `years` at the end of the record do not
+    count as changes, since their full length is unknown.
 
     Parameters
     ----------
@@ -191,7 +193,7 @@ def lasting(mask: xr.DataArray, years: int = 10) -> xr.DataArray:
 
 
 def permafrost_area(mask: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
-    """Area of land with permafrost north of 45° N, ice sheets left out.
+    """Return the area of land with permafrost north of 45° N, excluding ice sheets.
 
     Parameters
     ----------
@@ -205,12 +207,12 @@ def permafrost_area(mask: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
     DataArray (...)
         Million km2; NaN where the mask is NaN everywhere.
     """
-    area = (mask * land_area(grid)).sum(("lat", "lon"), min_count=1) / 1e12
+    area = (mask * land_area(grid)).sum(("lat", "lon"), min_count=1) / M2_PER_MILLION_KM2
     return area.rename("permafrost_area").assign_attrs(long_name="permafrost area", units="1e6 km2")
 
 
 def land_area(grid: xr.Dataset) -> xr.DataArray:
-    """Area of land without ice sheet north of 45° N, m2, by cell.
+    """Return the area of land north of 45° N in each cell, excluding ice sheets.
 
     Parameters
     ----------
@@ -225,11 +227,11 @@ def land_area(grid: xr.Dataset) -> xr.DataArray:
     land = grid["areacella"] * grid["sftlf"].fillna(0) / 100
     if "sftgif" in grid:
         land = land * (1 - grid["sftgif"].fillna(0) / 100)
-    return land.where(grid["lat"] >= SOUTHERN_LIMIT, 0).astype("float64").rename("land_area")
+    return land.where(grid["lat"] >= MIN_LATITUDE, 0).astype("float64").rename("land_area")
 
 
 def layer_overlap(depth_bnds: xr.DataArray, bottom: float) -> xr.DataArray:
-    """Thickness of each layer that lies above `bottom`.
+    """Return the thickness of the part of each layer that lies above `bottom`.
 
     Parameters
     ----------

@@ -1,4 +1,8 @@
-"""Compiled kernels: numpy in, numpy out. They know nothing of xarray or of files."""
+"""Compiled kernels of thaw and permafrost: numpy in, numpy out, no xarray and no files.
+
+A step that would otherwise read the profiles several times, with temporaries as large as the data,
+is one pass here.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ import numba
 import numpy as np
 
 CELLS_PER_STRIP = 256
-"""Cells whose state stays in the processor's cache while their layers are read."""
+"""Cells processed together, so that their state stays in the processor's cache."""
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _crossing(count, above, below, upper, lower):
-    """Depth of 0 °C between two nodes, the upper of which is the last of `count` thawed ones."""
+    """Return the depth of 0 °C between two nodes, the upper the last of `count` thawed ones."""
     above, below = np.float64(above), np.float64(below)
     between = upper + above / (above - below) * (lower - upper)
     if below <= 0.0:
@@ -21,7 +25,7 @@ def _crossing(count, above, below, upper, lower):
 
 @numba.njit(cache=True)
 def _beyond(values, limit):
-    """Check whether a value is above a limit; without branches, so that it is vectorised."""
+    """Check whether any value exceeds a limit, without branches so that the loop vectorises."""
     found = np.int32(0)
     for i in range(values.size):
         found |= np.int32(values[i] > limit)
@@ -30,7 +34,7 @@ def _beyond(values, limit):
 
 @numba.njit(cache=True)
 def _thaw_node(layer, k, count, limit):
-    """Count node `k` where it and all nodes above are thawed; tell whether it is above a limit."""
+    """Count node `k` where it and all above are thawed; check if any value exceeds a limit."""
     beyond = np.int32(0)
     for c in range(count.size):
         count[c] = k + np.int32(1) if (count[c] == k) & (layer[c] > 0) else count[c]
@@ -42,7 +46,7 @@ def _thaw_node(layer, k, count, limit):
 def crossing_of_profiles(
     temperature: np.ndarray, depth: np.ndarray, limit: float
 ) -> tuple[np.ndarray, bool]:
-    """Find the first 0 °C crossing from the surface, nodes side by side in memory.
+    """Return the first 0 °C crossing below the surface; nodes are contiguous in memory.
 
     Linear between nodes. Nodes that are NaN end a profile (bedrock).
 
@@ -53,7 +57,7 @@ def crossing_of_profiles(
     depth : ndarray (depth)
         Depth of the nodes, m, increasing.
     limit : float
-        °C; what no temperature can be.
+        °C; more than any temperature can be.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def crossing_of_profiles(
         m; 0 where the uppermost node is at or below 0 °C, infinity where no node is, and NaN where
         the uppermost node is NaN.
     beyond : bool
-        Whether any value is above `limit`.
+        Whether any value exceeds `limit`.
     """
     profiles, nodes = temperature.shape
     crossing = np.empty(profiles)
@@ -85,7 +89,7 @@ def crossing_of_profiles(
 def crossing_of_layers(
     temperature: np.ndarray, depth: np.ndarray, limit: float
 ) -> tuple[np.ndarray, bool]:
-    """Find the first 0 °C crossing from the surface, cells side by side in memory.
+    """Return the first 0 °C crossing below the surface; cells are contiguous in memory.
 
     Parameters
     ----------
@@ -94,14 +98,14 @@ def crossing_of_layers(
     depth : ndarray (depth)
         Depth of the nodes, m, increasing.
     limit : float
-        °C; what no temperature can be.
+        °C; more than any temperature can be.
 
     Returns
     -------
     crossing : ndarray (step, cell)
         As of `crossing_of_profiles`.
     beyond : bool
-        Whether any value is above `limit`.
+        Whether any value exceeds `limit`.
     """
     steps, nodes, cells = temperature.shape
     crossing = np.empty((steps, cells))
@@ -129,20 +133,20 @@ def _add_frozen(now, before, hit):
 
 @numba.njit(cache=True, nogil=True)
 def frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
-    """Return where a node is at or below 0 °C in a year and in the one before.
+    """Return where some node is at or below 0 °C in a year and in the previous one.
 
     Parameters
     ----------
     warmest : ndarray (group, year, row, depth, cell)
         Temperature of the warmest month of the year, °C.
     nodes : int
-        How many of the nodes, from the surface, are looked at.
+        Number of nodes to examine, counted from the surface.
 
     Returns
     -------
     ndarray (group, year, row, cell)
-        float32: 1 or 0; NaN in the first year, and where the uppermost node of the year or of the
-        one before is NaN.
+        float32: 1 or 0; NaN in the first year, and where the uppermost node is NaN in the year or
+        the previous one.
     """
     groups, years, rows, _, cells = warmest.shape
     out = np.full((groups, years, rows, cells), np.nan, np.float32)
@@ -167,7 +171,7 @@ def frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
 def curtain_length(
     temperature: np.ndarray, day: np.ndarray, start: float, upper: float, lower: float
 ) -> np.ndarray:
-    """Measure how long each series, linear between its days, takes to fall through zero.
+    """Return how long each series, linear between its days, takes to fall through zero.
 
     Parameters
     ----------
@@ -176,7 +180,7 @@ def curtain_length(
     day : ndarray (time)
         Days, increasing; the first is at or before `start`.
     start : float
-        Day from which the search begins.
+        Day on which the search begins.
     upper, lower : float
         °C; the curtain opens at the first time at or below `upper` and closes at the first later
         time at or below `lower`.
@@ -184,8 +188,8 @@ def curtain_length(
     Returns
     -------
     ndarray (series)
-        Days; NaN where the series has a gap, does not pass both bounds, or is at or below `lower`
-        at `start` already. Counted from `start` where it is between the bounds then.
+        Days; NaN where the series has a gap, does not pass both bounds, or is already at or below
+        `lower` at `start`. Counted from `start` where it is between the bounds then.
     """
     n, steps = temperature.shape
     length = np.full(n, np.nan)

@@ -179,6 +179,6 @@ def _progress(run: Run, chapter: str) -> contextlib.AbstractContextManager[None]
     """Show how far the yearly data are, while the chapter that makes them runs."""
     if chapter not in SHARED_OUTPUTS:
         return contextlib.nullcontext()
-    from mpcf.yearly import stream
+    from mpcf.yearly import progress
 
-    return stream.shown(run.folder / "yearly.zarr")
+    return progress.shown(run.folder / "yearly.zarr")

@@ -1,8 +1,8 @@
-"""Compiled kernels of months to years: numpy in, numpy out, one pass over what was read.
+"""Compiled kernels of months to years: numpy in, numpy out, one pass over the values read.
 
-They run in the calling thread and release Python's lock, so that blocks can be worked on side by
-side. Sums are in float64, in the order of the months and of the layers, so that a result does not
-depend on how the data were cut.
+They run in the calling thread and release Python's global lock, so that blocks can be processed in
+parallel. Sums are in float64, in the order of months and layers, so that a result does not depend
+on how the data were divided.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from mpcf.ground.constants import WATER_DENSITY
+
 CELLS_AT_ONCE = 1024
-"""Cells whose sums by layer stay in the processor's cache."""
+"""Cells processed together, so that their sums stay in the processor's cache."""
 
 
 @numba.njit(cache=True, nogil=True)
 def monthly_sums(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Sum the months of each year by weight.
+    """Return weighted sums over the months of each year.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ def monthly_sums(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray (year, season, cell)
-        Float64.
+        The sums, float64.
     """
     years, months, cells = values.shape
     seasons = weight.shape[1]
@@ -46,14 +48,14 @@ def monthly_sums(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def soil_temperature(
     tsl: np.ndarray, zero: float, depth: np.ndarray, lower: np.ndarray, shallow: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Reduce the soil temperature of each year.
+    """Return the yearly statistics of soil temperature.
 
     Parameters
     ----------
     tsl : ndarray (year, month, layer, cell)
         K; NaN where there is no soil.
     zero : float
-        Freezing point, K, of the type of `tsl`.
+        Freezing point, K, with the type of `tsl`.
     depth, lower : ndarray (layer)
         Depth of the nodes and of the layers' lower bounds, m.
     shallow : ndarray (layer)
@@ -62,14 +64,14 @@ def soil_temperature(
     Returns
     -------
     warmest, coldest : ndarray (year, layer, cell)
-        Warmest and coldest month, °C, of the type of `tsl`; NaN where no month has a value.
+        Warmest and coldest month, °C, with the type of `tsl`; NaN where no month has a value.
     crossing : ndarray (year, cell)
-        Deepest of the months' first 0 °C crossings from the surface, m, linear between nodes; 0
+        Deepest of the months' first 0 °C crossings below the surface, m, linear between nodes; 0
         where the surface is frozen all year, infinity where a month has none, NaN without soil.
     thawed : ndarray (year, cell)
-        The same, but no deeper than the soil of that year.
+        The same, limited to the depth of the soil.
     frozen : ndarray (year, cell)
-        Soil, m, frozen all year; NaN without soil.
+        Thickness of the soil frozen all year, m; NaN without soil.
     open_layer : ndarray (year, cell)
         1 where a layer thawed all year lies above one that is frozen all year, 0 elsewhere.
     """
@@ -146,14 +148,14 @@ def soil_water(
     bounds: np.ndarray,
     wet_depth: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Reduce the soil water of each year to seasons and depths.
+    """Return the soil water of each year by season and depth.
 
     Parameters
     ----------
     liquid, ice : ndarray (year, month, layer, cell)
-        kg m-2 by layer; NaN where there is no soil.
+        kg m-2 per layer; NaN where there is no soil.
     weight : ndarray (year, 2, month)
-        Length of the months, days, in the whole year and in the thaw season, 0 outside it.
+        Length of the months, days, in the whole year and in the thaw season; 0 outside the season.
     share : ndarray (top, layer)
         Share of each layer that lies above each of the depths.
     bounds : ndarray (layer, 2)
@@ -164,11 +166,11 @@ def soil_water(
     Returns
     -------
     liquid_tops, water_tops : ndarray (year, 2, top, cell)
-        Mean liquid, and mean liquid and frozen water above each depth, kg m-2. A layer with a gap
-        in the year counts as empty; a gap in the uppermost makes it NaN.
+        Mean liquid water, and mean liquid and frozen water, above each depth, kg m-2. A layer with
+        a gap in the year counts as empty; a gap in the uppermost layer makes the result NaN.
     wetness : ndarray (year, cell)
-        Mean liquid water above `wet_depth` in the thaw season by volume; NaN where that is 0 or
-        NaN.
+        Mean liquid water above `wet_depth` in the thaw season, m3 m-3; NaN where that depth is 0
+        or NaN.
     """
     years, months, layers, cells = liquid.shape
     tops = share.shape[0]
@@ -224,7 +226,7 @@ def soil_water(
                     water_tops[y, 1, j, start + i] = above[3, j, i]
             for i in range(n):
                 d = wet_depth[y, start + i]
-                wetness[y, start + i] = wet[i] / (1000.0 * d) if d > 0.0 else np.nan
+                wetness[y, start + i] = wet[i] / (WATER_DENSITY * d) if d > 0.0 else np.nan
     return liquid_tops, water_tops, wetness
 
 
@@ -241,7 +243,7 @@ def add_layer(total: np.ndarray, layer: np.ndarray, share: float, count: int, k:
     share : float
         Share of the layer that is added.
     count : int
-        How many cells there are.
+        Number of cells.
     k : int
         Number of the layer, 0 at the surface.
     """
@@ -258,7 +260,7 @@ def soil_heat(
     share: np.ndarray,
     constants: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sum the latent and the sensible heat of soil columns, above ice at 0 °C.
+    """Return the latent and the sensible heat of soil columns, relative to ice at 0 °C.
 
     Parameters
     ----------
@@ -269,7 +271,8 @@ def soil_heat(
     share : ndarray (layer)
         Share of each layer that is counted.
     constants : ndarray (3)
-        Latent heat, J kg-1, heat capacity of water and of ice, J kg-1 K-1, of the type of `liquid`.
+        Latent heat, J kg-1, and heat capacities of water and of ice, J kg-1 K-1, with the type of
+        `liquid`.
 
     Returns
     -------

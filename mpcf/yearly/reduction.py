@@ -1,29 +1,31 @@
-"""Monthly to yearly: what the chapters need of each year, from the standard monthly dataset.
+"""Monthly to yearly: the yearly variables of the chapters, from the standard monthly dataset.
 
 Two steps, each a pure function of a block, so that blocks of any size give the same numbers:
-`reduce_months` needs the months of a year only, `join_years` adds what needs the years beside it.
-`mpcf.yearly.stream` maps them over an ensemble that is larger than memory.
+`reduce_months` needs the months of one year only, and `mpcf.yearly.neighbours.join_years` adds the
+variables that depend on adjacent years. `mpcf.yearly.stream` maps both over an ensemble that is
+larger than memory.
 """
 
 from __future__ import annotations
 
-import threading
 from math import prod
 
 import numpy as np
 import xarray as xr
 
 from mpcf.data.readers.loading import load
+from mpcf.data.variables import YEARLY
 from mpcf.ground.constants import (
     FREEZING_POINT,
+    GRAMS_PER_KG,
     HEAT_CAPACITY_ICE,
     HEAT_CAPACITY_WATER,
     LATENT_HEAT_OF_FUSION,
     SECONDS_PER_DAY,
 )
-from mpcf.ground.thaw import PERMAFROST_DEPTH, layer_overlap, permafrost, permafrost_at
-from mpcf.ground.thaw_kernels import curtain_length
+from mpcf.ground.thaw import MAX_SOIL_TEMPERATURE, PERMAFROST_DEPTH, layer_overlap
 from mpcf.yearly.kernels import monthly_sums, soil_heat, soil_temperature, soil_water
+from mpcf.yearly.neighbours import CURTAIN_MONTHS, join_years
 
 TOPS = (0.1, 1.0, 3.0)
 """Depths, m, to which soil water is summed."""
@@ -34,29 +36,29 @@ SEASONS = {"year": tuple(range(1, 13)), "thaw": (5, 6, 7, 8, 9)}
 CURTAIN_DEPTH = 0.3
 """Depth, m, near which the zero curtain is measured."""
 
-CURTAIN_BOUNDS = (0.5, -0.5)
-"""°C between which the zero curtain is measured."""
-
 WETNESS_DEPTH = 1.0
 """Depth, m, at which the thawed layer of the wetness index is capped."""
 
 SOLID_HEAT_CAPACITY = 1.16e6
-"""J m-3 K-1, of the solids of a mineral soil with a porosity of 0.45 (2.1e6 · 0.55); output of
-climate models does not hold the soil's own."""
+"""J m-3 K-1, heat capacity of the solids of a mineral soil with a porosity of 0.45 (2.1e6 · 0.55),
+since climate models do not write their own."""
+
+MIN_WARMEST_SOIL = -150.0
+"""°C, exceeded by the warmest soil of any block; if it is not, the source is in °C, not in K."""
+
+SEPTEMBER = 8
+"""Index of September among the months of a year."""
 
 FLUXES = ("gpp", "ra", "rh")
 LAYERED = ("tsl", "mrsll", "mrsfl")
 SURFACE = (*FLUXES, "tas", "pr", "snd", "cSoil")
-"""Variables that are read, with and without layers; ``cSoil`` where the source has it."""
+"""Variables that are read, with and without layers; ``cSoil`` only where the source has it."""
 
 SERIES = ("co2", "warming")
-"""Variables of a member as a whole, where the source has them."""
+"""Variables that a member has as a whole, where the source has them."""
 
 GRID = ("areacella", "sftlf", "sftgif", "depth_bnds")
-"""What is taken over from the source as it is."""
-
-NEEDS_NEIGHBOUR_YEARS = ("tsl_max", "crossing", "open_layer", "curtain_node")
-"""Results of `reduce_months` from which `join_years` makes others."""
+"""Variables copied from the source unchanged."""
 
 _RESULTS = {
     "tsl_max": ("depth",),
@@ -79,36 +81,10 @@ _RESULTS = {
     "snow": (),
     "cSoil": (),
 }
-_DIM_ORDER = ("member", "year", "season", "top", "depth", "curtain", "lat", "lon", "bnds")
-_CURTAIN_MONTHS = np.array([1, 2, 3, 4, 5, 8, 9, 10, 11, 12])
-
-_ATTRIBUTES = {
-    "temperature": ("air temperature", "degC"),
-    "precipitation": ("precipitation", "mm"),
-    "soil_liquid": ("liquid soil water", "kg m-2"),
-    "soil_water": ("liquid and frozen soil water", "kg m-2"),
-    "tsl_max": ("warmest month", "degC"),
-    "tsl_min": ("coldest month", "degC"),
-    "thaw_depth": ("deepest seasonal thaw", "m"),
-    "frozen_depth": ("soil of the top 3 m frozen all year", "m"),
-    "thaw_wetness": ("wetness of the thawed layer, May to September", "m3 m-3"),
-    "latent_heat": ("latent heat of the top 3 m in September, above ice at 0 °C", "J m-2"),
-    "sensible_heat": ("sensible heat of the top 3 m in September, above ice at 0 °C", "J m-2"),
-    "snow": ("mean snow depth, January to March", "m"),
-    "permafrost": ("permafrost: a node frozen for 24 months", "1"),
-    "permafrost_at": ("permafrost: layer nearest 2 m frozen all year", "1"),
-    "alt": ("active layer thickness", "m"),
-    "talik": ("talik above or within permafrost", "1"),
-    "zero_curtain": ("zero curtain near 0.3 m, from monthly means", "days"),
-}
-
-# the curtain's kernel is parallel, and not every numba threading layer supports concurrent
-# parallel regions
-_PARALLEL_KERNEL = threading.Lock()
 
 
 def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
-    """Return what the chapters need of each year.
+    """Return the yearly variables that the chapters use.
 
     A pure function of a block: any members and any cells, all months of whole years.
 
@@ -130,8 +106,8 @@ def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     ValueError
-        If the months are not those of whole years, one after the other, depth does not increase
-        downwards, or the soil temperature can't be in K.
+        If the months are not those of consecutive whole years, depth does not increase downwards,
+        or the soil temperature is impossible in K.
     """
     out = join_years(reduce_months(monthly)).merge(member_series(monthly))
     out = out.assign({name: monthly[name] for name in GRID if name in monthly})
@@ -139,7 +115,7 @@ def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
 
 
 def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> xr.Dataset:
-    """Reduce the months of each year, by that year alone.
+    """Return the reduced months of each year, from that year alone.
 
     Parameters
     ----------
@@ -152,8 +128,9 @@ def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> x
     Returns
     -------
     Dataset (member, year, ...)
-        float32: what `to_yearly` gives, but for what needs other years; in its place ``crossing``
-        (m), ``open_layer`` (1 or 0) and ``curtain_node`` (°C), from which `join_years` makes it.
+        float32: the variables of `to_yearly` except those that depend on other years. In their
+        place ``crossing`` (m), ``open_layer`` (1 or 0) and ``curtain_node`` (°C), from which
+        `mpcf.yearly.neighbours.join_years` derives them.
 
     Raises
     ------
@@ -164,7 +141,7 @@ def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> x
 
 
 def reduce_to_planes(monthly: xr.Dataset, *, years_at_once: int | None = None) -> np.ndarray:
-    """Reduce the months of each year and give all results in one array.
+    """Return the reduced months of each year as one array.
 
     Parameters
     ----------
@@ -176,7 +153,7 @@ def reduce_to_planes(monthly: xr.Dataset, *, years_at_once: int | None = None) -
     Returns
     -------
     ndarray (member, year, plane, lat, lon)
-        float32: the results of `reduce_months`, one on another, as `result_shapes` names them.
+        float32: the results of `reduce_months`, stacked in the order of `result_shapes`.
 
     Raises
     ------
@@ -188,7 +165,7 @@ def reduce_to_planes(monthly: xr.Dataset, *, years_at_once: int | None = None) -
 
 
 def result_shapes(monthly: xr.Dataset) -> dict[str, dict[str, int]]:
-    """Name what `reduce_months` gives, in its order.
+    """Return the names and shapes of the results of `reduce_months`, in order.
 
     Parameters
     ----------
@@ -198,13 +175,13 @@ def result_shapes(monthly: xr.Dataset) -> dict[str, dict[str, int]]:
     Returns
     -------
     dict
-        By name, the lengths of the dimensions beside member, year, lat and lon.
+        By name, the lengths of the dimensions other than member, year, lat and lon.
     """
     length = {
         "season": len(SEASONS),
         "top": len(TOPS),
         "depth": monthly.sizes["depth"],
-        "curtain": len(_CURTAIN_MONTHS),
+        "curtain": len(CURTAIN_MONTHS),
     }
     return {
         name: {dim: length[dim] for dim in dims}
@@ -226,10 +203,8 @@ def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
     block.reduce_layers(seasons, years_at_once or len(year))
 
     for name in FLUXES:
-        weight = days[:, None] * SECONDS_PER_DAY * 1000.0
+        weight = days[:, None] * SECONDS_PER_DAY * GRAMS_PER_KG
         block.sum_months(name, name, weight)
-        attrs = {"long_name": monthly[name].attrs.get("long_name", name), "units": "gC m-2 yr-1"}
-        block.attrs[name] = attrs
     block.sum_months("temperature", "tas", seasons, mean=True, minus=FREEZING_POINT)
     block.sum_months("precipitation", "pr", seasons * SECONDS_PER_DAY)
     winter = np.where(month <= 3, days, 0.0)[:, None]
@@ -240,37 +215,8 @@ def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
     return block
 
 
-def join_years(reduced: xr.Dataset) -> xr.Dataset:
-    """Add what needs the years beside a year: permafrost, active layer, taliks, zero curtain.
-
-    Parameters
-    ----------
-    reduced : Dataset (member, year, ...)
-        What `reduce_months` gives, for all years of the record.
-
-    Returns
-    -------
-    Dataset (member, year, ...)
-        What of the yearly dataset can be made from them: without the members' series and the
-        grid, and without those results of `reduce_months`, `NEEDS_NEIGHBOUR_YEARS` apart, that
-        are not there.
-    """
-    out = reduced.drop_vars(["crossing", "open_layer", "curtain_node"])
-    out["permafrost"] = permafrost(out["tsl_max"])
-    out["permafrost_at"] = permafrost_at(out["tsl_max"])
-    has_permafrost = out["permafrost"] == 1
-    crossing = reduced["crossing"]
-    out["alt"] = crossing.where(has_permafrost & np.isfinite(crossing))
-    talik = ((reduced["open_layer"] == 1) & has_permafrost).astype("float32")
-    out["talik"] = talik.where(out["permafrost"].notnull())
-    out["zero_curtain"] = _zero_curtain(reduced["curtain_node"]).astype("float32")
-    for name in ("permafrost", "permafrost_at", "alt", "talik", "zero_curtain"):
-        out[name].attrs = _attributes(name)
-    return out.drop_dims("curtain", errors="ignore").transpose(*_DIM_ORDER, missing_dims="ignore")
-
-
 def member_series(monthly: xr.Dataset) -> xr.Dataset:
-    """Return the yearly means of what a member has as a whole.
+    """Return yearly means of the variables that a member has as a whole.
 
     Parameters
     ----------
@@ -310,7 +256,7 @@ def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If the months are not those of whole years, one after the other.
+        If the months are not those of consecutive whole years.
     """
     time = monthly.indexes["time"]
     month, year = np.asarray(time.month), np.asarray(time.year)
@@ -318,7 +264,7 @@ def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("the months must be those of whole years, January to December")
     years = year[::12]
     if not np.array_equal(year, np.repeat(np.arange(years[0], years[0] + len(years)), 12)):
-        raise ValueError(f"the years from {years[0]} to {years[-1]} are not one after the other")
+        raise ValueError(f"the years from {years[0]} to {years[-1]} are not consecutive")
     bounds = monthly["time_bnds"].transpose("time", "bnds").values
     length = (bounds[:, 1] - bounds[:, 0]).astype("timedelta64[ns]")
     days = length / np.timedelta64(1, "s") / SECONDS_PER_DAY
@@ -326,7 +272,7 @@ def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Block:
-    """The years of a block as they come, cells in one dimension."""
+    """The results of a block, its cells in one dimension."""
 
     def __init__(self, monthly: xr.Dataset, year: np.ndarray) -> None:
         self.monthly, self.year, self.years = monthly, year, len(year)
@@ -337,8 +283,8 @@ class _Block:
         self.thickness = self.bounds[:, 1] - self.bounds[:, 0]
         self.shallow = layer_overlap(depth_bnds, PERMAFROST_DEPTH).values
         self.tops = np.stack([layer_overlap(depth_bnds, top) / self.thickness for top in TOPS])
-        self.attrs = {name: _attributes(name) for name in _ATTRIBUTES}
         self.shapes = result_shapes(monthly)
+        self.attrs = {name: YEARLY[name].attrs for name in self.shapes if name in YEARLY}
         heights = [prod(shape.values()) for shape in self.shapes.values()]
         size = (self.members, self.years, sum(heights), self.cells)
         self.planes = np.empty(size, "float32")
@@ -363,7 +309,7 @@ class _Block:
         return values.reshape(self.members * (stop - start), 12, *part.shape[2:-2], self.cells)
 
     def keep(self, name: str, values: np.ndarray, years: slice) -> None:
-        """Keep a result, (member · year, ..., cell), as float32."""
+        """Store a result, (member · year, ..., cell), as float32."""
         out = self.out[name][:, years]
         out[...] = values.reshape(out.shape)
 
@@ -373,12 +319,12 @@ class _Block:
             years = slice(start, min(start + years_at_once, self.years))
             tsl = self.read("tsl", years)
             wet_depth = self._temperature(tsl, years)
-            september = tsl[:, 8].copy()
+            september = tsl[:, SEPTEMBER].copy()
             del tsl
             liquid, ice = self.read("mrsll", years), self.read("mrsfl", years)
             weight = np.tile(seasons[years], (self.members, 1, 1))
             self._water(liquid, ice, weight, wet_depth, years)
-            self._heat(september, liquid[:, 8], ice[:, 8], years)
+            self._heat(september, liquid[:, SEPTEMBER], ice[:, SEPTEMBER], years)
 
     def _temperature(self, tsl: np.ndarray, years: slice) -> np.ndarray:
         depth = self.monthly["depth"].values.astype(float)
@@ -387,12 +333,12 @@ class _Block:
             tsl, zero, depth, self.bounds[:, 1], self.shallow
         )
         highest = np.fmax.reduce(warmest, axis=None)
-        if highest > 150:
+        if highest > MAX_SOIL_TEMPERATURE:
             raise ValueError("soil temperature above 423 K: give it in K")
-        if highest < -150:
+        if highest < MIN_WARMEST_SOIL:
             raise ValueError("soil temperature below 123 K: give it in K, not in °C")
         near = int(np.abs(depth - CURTAIN_DEPTH).argmin())
-        node = tsl[:, _CURTAIN_MONTHS - 1, near] - zero
+        node = tsl[:, CURTAIN_MONTHS - 1, near] - zero
         for name, values in (
             ("tsl_max", warmest),
             ("tsl_min", coldest),
@@ -419,7 +365,7 @@ class _Block:
         self.keep("thaw_wetness", wetness, years)
 
     def _heat(self, tsl: np.ndarray, liquid: np.ndarray, ice: np.ndarray, years: slice) -> None:
-        """Heat that must leave the top 3 m to bring it from September to ice at 0 °C."""
+        """Store the heat that the top 3 m must lose after September to become ice at 0 °C."""
         constants = np.array(
             [LATENT_HEAT_OF_FUSION, HEAT_CAPACITY_WATER, HEAT_CAPACITY_ICE], liquid.dtype
         )
@@ -443,7 +389,7 @@ class _Block:
         self.keep(name, total, slice(None))
 
     def dataset(self) -> xr.Dataset:
-        """Return what was kept."""
+        """Return the results as a dataset."""
         lat, lon = self.monthly["lat"], self.monthly["lon"]
         coords = {
             "member": self.monthly["member"],
@@ -466,26 +412,5 @@ class _Block:
 
 
 def _load(values: xr.DataArray) -> np.ndarray:
-    """Load in this thread, since blocks are what runs side by side, not their reading."""
+    """Return the values, loaded in this thread, since it is blocks that run in parallel."""
     return load(values, scheduler="synchronous").values
-
-
-def _attributes(name: str) -> dict[str, str]:
-    text, unit = _ATTRIBUTES[name]
-    return {"long_name": text, "units": unit}
-
-
-def _zero_curtain(node: xr.DataArray) -> xr.DataArray:
-    """Days from +0.5 to −0.5 °C in the autumn and winter that begin in a year's September."""
-    months = node.transpose("year", ..., "curtain")
-    autumn = np.full(months.shape, np.nan, months.dtype)
-    autumn[..., :5] = months.values[..., 5:]
-    autumn[:-1, ..., 5:] = months.values[1:, ..., :5]
-    # middles of the months from August on, days after 1 August in a 365-day year
-    day = np.array([15.5, 46.0, 76.5, 107.0, 137.5, 168.5, 198.0, 227.5, 258.0, 288.5])
-    upper, lower = CURTAIN_BOUNDS
-    with _PARALLEL_KERNEL:
-        length = curtain_length(autumn.reshape(-1, day.size), day, 31.0, upper, lower)
-    curtain = months.isel(curtain=0, drop=True).copy(data=length.reshape(autumn.shape[:-1]))
-    # the last autumn has no spring after it: only short curtains would be seen
-    return curtain.where(curtain["year"] < curtain["year"][-1])

@@ -305,13 +305,13 @@ def test_range_of_toolik_variability_is_that_of_the_record(toolik, name):
 
 def test_range_of_the_zero_curtain_is_that_of_the_record(toolik):
     """By monthly means, as the ensemble has it; daily values give 43-80 days in most years."""
-    from mpcf.yearly.reduction import _zero_curtain
+    from mpcf.yearly.neighbours import zero_curtain
 
     coords = {"year": range(1999, 2012), "month": range(1, 13), "depth": [0.312]}
     soil = xr.DataArray(toolik["soil"][..., None], coords, ("year", "month", "depth"))
     months = soil.squeeze(drop=True).sel(month=[1, 2, 3, 4, 5, 8, 9, 10, 11, 12])
     node = months.drop_vars("month").rename(month="curtain")
-    days = _zero_curtain(node).dropna("year").values
+    days = zero_curtain(node).dropna("year").values
     assert len(days) == 12
     drawn = np.random.default_rng(0).integers(0, 12, (10000, 12))
     found = np.percentile(days[drawn].mean(axis=1), [2.5, 97.5])

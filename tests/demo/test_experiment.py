@@ -6,7 +6,10 @@ import numba
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from mpcf.data.variables import MAPS, MONTHLY
 from mpcf.demo import experiment, parameters, store
 
 YEAR = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) * 86400.0
@@ -93,12 +96,34 @@ def test_same_seed_gives_the_same_bytes_whatever_the_threads(tmp_path):
     assert any("tsl" in str(name) for name in changed)
 
 
-def test_rounding_keeps_the_stated_bits():
-    values = np.array([273.15, -1.7, np.nan, 0.0], np.float32)
-    rounded = store.round_bits(values.copy(), 16)
-    np.testing.assert_allclose(rounded, values, rtol=2.0**-17)
-    assert np.isnan(rounded[2]) and rounded[3] == 0.0
-    assert (rounded.view(np.uint32)[:2] & 0x7F == 0).all()
+def nearest_even(value, keepbits):
+    """Round a float32 value as the sum of powers of two that it is, in float64 arithmetic."""
+    if not np.isfinite(value):
+        return np.float32(value)
+    exponent = max(np.frexp(np.float64(value))[1] - 1, -126)  # subnormal numbers share the lowest
+    unit = 2.0 ** float(exponent - keepbits)
+    with np.errstate(over="ignore"):
+        return np.float32(np.rint(np.float64(value) / unit) * unit)
+
+
+@given(st.floats(width=32), st.integers(1, 23))
+@example(-0.0, 14)
+@example(float(np.finfo(np.float32).max), 10)  # rounds to infinity
+@example(float(np.finfo(np.float32).smallest_subnormal), 14)
+@example(1.0 + 2.0**-15, 14)  # a tie: down to the even neighbour
+@example(-(1.0 + 3 * 2.0**-15), 14)  # a tie: away from zero to the even neighbour
+@example(2.0 - 2.0**-23, 11)  # carries into the exponent
+def test_rounding_is_to_the_nearest_and_to_even_at_ties(value, keepbits):
+    values = np.array([value], np.float32)
+    rounded = store.round_bits(values, keepbits)
+    expected = np.array([nearest_even(value, keepbits)])
+    np.testing.assert_array_equal(rounded, expected)
+    assert np.isnan(value) or np.signbit(rounded[0]) == np.signbit(values[0])
+    np.testing.assert_array_equal(values, np.float32([value]), "the argument is left alone")
+
+
+def test_the_ensemble_holds_every_monthly_variable():
+    assert {*store.ENCODINGS, *MAPS} == set(MONTHLY)
 
 
 def test_table_of_parameters_is_complete():

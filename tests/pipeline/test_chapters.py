@@ -19,7 +19,7 @@ from mpcf import __main__
 from mpcf.errors import ChapterFailed, UnknownName
 from mpcf.pipeline import chapters, contents, execution, runs
 from mpcf.pipeline.runs import Run
-from mpcf.yearly import stream
+from mpcf.yearly import progress
 
 CATALOGUE = Path(__file__).parents[2] / "catalog.yml"
 NAMES = ["01-data", "02-thaw", "07-reality-check"]
@@ -141,7 +141,7 @@ def test_bar_of_the_yearly_data_ends_before_the_next_chapter(book, monkeypatch):
         yield
         said.append("end")
 
-    monkeypatch.setattr(stream, "shown", shown)
+    monkeypatch.setattr(progress, "shown", shown)
     monkeypatch.setattr(chapters, "execute_chapter", lambda run, name, values: said.append(name))
     chapters.run_chapters(Run(settings={"depth": 3.0}))
     assert said == ["yearly.zarr", "01-data", "end", *NAMES[1:]]

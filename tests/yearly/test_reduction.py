@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from mpcf.data.variables import YEARLY
 from mpcf.folders import build_dir
 from mpcf.ground.constants import HEAT_CAPACITY_ICE, HEAT_CAPACITY_WATER, LATENT_HEAT_OF_FUSION
 from mpcf.yearly.reduction import SOLID_HEAT_CAPACITY, to_yearly
@@ -19,6 +20,13 @@ def yearly(monthly):
 
 def cell(yearly):
     return yearly.isel(member=0, year=1, lat=0, lon=0)
+
+
+def test_every_yearly_variable_has_the_texts_of_the_table(yearly):
+    made = set(yearly.data_vars) - {"areacella", "sftlf", "time_bnds", "depth_bnds"}
+    assert made == set(YEARLY) - {"co2", "warming", "cSoil"}, "the source has not these three"
+    for name in made:
+        assert yearly[name].attrs == YEARLY[name].attrs, name
 
 
 def test_fluxes_add_up_over_the_seconds_of_the_year(yearly):
@@ -91,7 +99,7 @@ def test_sea_stays_empty(yearly):
 def test_months_that_are_not_whole_years_are_refused(monthly):
     with pytest.raises(ValueError, match="whole years"):
         to_yearly(monthly.isel(time=slice(1, 35)))
-    with pytest.raises(ValueError, match="not one after the other"):
+    with pytest.raises(ValueError, match="are not consecutive"):
         to_yearly(
             xr.concat(
                 [monthly.isel(time=slice(0, 12)), monthly.isel(time=slice(24, 36))],

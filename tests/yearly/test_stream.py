@@ -26,9 +26,15 @@ import xarray as xr
 
 from mpcf import __main__ as command
 from mpcf.folders import SCHEDULER_VARIABLE
-from mpcf.yearly import stream
-from mpcf.yearly.reduction import join_years, reduce_months, to_yearly
-from mpcf.yearly.stream import YearlyStopped, plan, remaining, write_yearly
+from mpcf.yearly import job as jobs
+from mpcf.yearly import plan as planning
+from mpcf.yearly import progress, stream
+from mpcf.yearly import steps as step_kinds
+from mpcf.yearly.neighbours import join_years
+from mpcf.yearly.plan import plan
+from mpcf.yearly.progress import remaining
+from mpcf.yearly.reduction import reduce_months, to_yearly
+from mpcf.yearly.stream import YearlyStopped, write_yearly
 
 SMALL = 30_000
 """Memory, bytes, that cuts the ensemble of these tests into many blocks."""
@@ -150,7 +156,7 @@ def test_nor_on_the_number_of_workers(lazy, tmp_path, undisturbed, monkeypatch):
 
 def test_blocks_that_end_together_have_their_bands_joined_once(lazy, tmp_path, monkeypatch):
     both, joined = threading.Barrier(2), []
-    mark, take = stream._mark, stream.take_band
+    mark, take = step_kinds._mark_done, step_kinds.take_band
 
     def together(folder, name):
         mark(folder, name)
@@ -161,8 +167,8 @@ def test_blocks_that_end_together_have_their_bands_joined_once(lazy, tmp_path, m
         joined.append(arguments[2])
         take(*arguments)
 
-    monkeypatch.setattr(stream, "_mark", together)
-    monkeypatch.setattr(stream, "take_band", counted)
+    monkeypatch.setattr(step_kinds, "_mark_done", together)
+    monkeypatch.setattr(jobs, "take_band", counted)
     monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _threads(2))
     single = lazy.isel(member=[0], time=slice(0, 48))
     assert len(plan(single, SMALL).blocks(0)) == 2
@@ -179,7 +185,7 @@ def _threads(workers):
 @pytest.mark.parametrize("slow", [1, 3])
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_of_several_failures_the_first_is_reported(lazy, tmp_path, monkeypatch, slow, workers):
-    blocks, take = plan(lazy, SMALL).blocks(0) + plan(lazy, SMALL).blocks(1), stream.take_block
+    blocks, take = plan(lazy, SMALL).blocks(0) + plan(lazy, SMALL).blocks(1), jobs.take_block
     assert len(blocks) == 6
 
     def failing(data, folder, step, at_once):
@@ -190,7 +196,7 @@ def test_of_several_failures_the_first_is_reported(lazy, tmp_path, monkeypatch, 
             raise ValueError(f"block {index} is damaged")
         take(data, folder, step, at_once)
 
-    monkeypatch.setattr(stream, "take_block", failing)
+    monkeypatch.setattr(jobs, "take_block", failing)
     monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _threads(workers))
     with pytest.raises(ValueError, match=r"member 1, years 2002 to 2003: block 1 is damaged"):
         write_yearly(lazy, tmp_path / "yearly.zarr", progress=False, memory=SMALL)
@@ -198,7 +204,7 @@ def test_of_several_failures_the_first_is_reported(lazy, tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("slow", ["block", "band"])
 def test_a_band_that_fails_precedes_the_next_members_blocks(lazy, tmp_path, monkeypatch, slow):
-    take = stream.take_block
+    take = jobs.take_block
 
     def take_block(data, folder, step, at_once):
         if step[1] == 1:
@@ -210,15 +216,15 @@ def test_a_band_that_fails_precedes_the_next_members_blocks(lazy, tmp_path, monk
     def take_band(*arguments):
         raise OSError("a band of the first member")
 
-    monkeypatch.setattr(stream, "take_block", take_block)
-    monkeypatch.setattr(stream, "take_band", take_band)
+    monkeypatch.setattr(jobs, "take_block", take_block)
+    monkeypatch.setattr(jobs, "take_band", take_band)
     monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _threads(4))
     with pytest.raises(YearlyStopped, match=r"member 1: .* a band of the first member"):
         write_yearly(lazy, tmp_path / "yearly.zarr", progress=False, memory=SMALL)
 
 
 def test_chunks_smaller_than_a_row_are_written_too(lazy, tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "CHUNK", 4 * 6 * 3 * 3)  # three cells of six years
+    monkeypatch.setattr(planning, "MAX_CHUNK", 4 * 6 * 3 * 3)  # three cells of six years
     assert len(plan(lazy).bands) == 3 * 2
     write_yearly(lazy, tmp_path / "yearly.zarr", progress=False)
     written = xr.open_zarr(tmp_path / "yearly.zarr", chunks=None).load()
@@ -326,13 +332,13 @@ def test_a_full_disk_stops_with_an_error_and_the_next_run_goes_on(
     done, all_steps = remaining(path)
     assert 3 <= done < all_steps == steps(lazy)
     taken = []
-    take = stream.take_block
+    take = jobs.take_block
 
     def counted(*arguments):
         taken.append(arguments[2])
         return take(*arguments)
 
-    monkeypatch.setattr(stream, "take_block", counted)
+    monkeypatch.setattr(jobs, "take_block", counted)
     write_yearly(lazy, path, progress=False, memory=SMALL)
     assert files(path) == undisturbed
     assert len(taken) == len(set(taken)) == 2 * len(plan(lazy, SMALL).blocks(0)) - 3
@@ -426,7 +432,7 @@ DRIVER = textwrap.dedent(
     import numpy as np
     import xarray as xr
 
-    from mpcf import stream
+    from mpcf.yearly import reduction, stream
 
     source, folder, memory = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 
@@ -469,8 +475,7 @@ DRIVER = textwrap.dedent(
     # a fork
     import pickle
     import dask.array, dask.system, distributed.system, tqdm, zarr.storage
-    from mpcf import yearly
-    yearly.reduce_months(pickle.loads((folder / "sample.pickle").read_bytes()))
+    reduction.reduce_months(pickle.loads((folder / "sample.pickle").read_bytes()))
 
     def write(path):
         stream.write_yearly(xr.open_zarr(source), path, progress=False, memory=memory)
@@ -640,7 +645,7 @@ def test_a_scheduler_that_does_not_answer_is_an_error(lazy, tmp_path, monkeypatc
 
 
 def test_a_worker_that_can_not_see_the_folder_says_so(lazy, tmp_path):
-    job = stream._Job(lazy, tmp_path / "elsewhere", SMALL)
+    job = jobs.Job(lazy, tmp_path / "elsewhere", SMALL)
     function, *arguments = job.call(("block", 0, (0, 2), (0, 3)))
     with pytest.raises(FileNotFoundError, match="file system that all workers share"):
         function(*arguments)
@@ -667,8 +672,8 @@ def test_progress_is_shown_with_the_time_left(lazy, tmp_path, capsys):
 def test_progress_can_be_followed_from_another_process(lazy, tmp_path, capsys, monkeypatch):
     path = tmp_path / "yearly.zarr"
     assert remaining(path) is None
-    monkeypatch.setattr(stream, "SECONDS_BETWEEN_LOOKS", 0.01)
-    with stream.shown(path):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LOOKS", 0.01)
+    with progress.shown(path):
         with monkeypatch.context() as patch, pytest.raises(YearlyStopped):
             fail_after(patch, 3)
             write_yearly(lazy, path, progress=False, memory=SMALL)

@@ -20,27 +20,23 @@ from mpcf.data.readers.loading import load
 from mpcf.data.readers.months import Months
 from mpcf.data.readers.soil_layers import clm_thickness
 from mpcf.data.readers.units import conversion
-from mpcf.data.variables import MONTHLY
+from mpcf.data.variables import MAPS, MONTHLY, SOIL_WATER
 from mpcf.errors import DataError
+from mpcf.ground.constants import WATER_DENSITY
+
+RAIN = MONTHLY["pr"].cesm
+WATER = (*(MONTHLY[name].cesm[0] for name in SOIL_WATER), "H2OSOI")
+"""Liquid water and ice by layer, and total water, from which either can be derived."""
 
 SINGLE = {
-    "gpp": "GPP",
-    "ra": "AR",
-    "rh": "HR",
-    "tas": "TSA",
-    "tsl": "TSOI",
-    "snd": "SNOW_DEPTH",
-    "cSoil": "TOTSOMC",
-    "cVeg": "TOTVEGC",
-    "co2": "co2vmr",
-    "warming": "warming",
+    v.name: v.cesm[0]
+    for v in MONTHLY.values()
+    if len(v.cesm) == 1 and v.name not in (*MAPS, *SOIL_WATER)
 }
-"""Standard name → the one CESM variable that it is; ``warming`` is this book's own."""
+"""Standard name → the one CESM variable that holds it."""
 
-RAIN = ("RAIN", "SNOW")
 NO_RAIN = 1e-8
-"""kg m-2 s-1, about 0.3 mm a year: if the wettest month of all cells has less, a unit is wrong."""
-WATER = ("SOILLIQ", "SOILICE", "H2OSOI")
+"""kg m-2 s-1, about 0.3 mm a year: less in the wettest month of all cells is no precipitation."""
 FIXED = ("area", "landfrac", "PCT_LANDUNIT", "DZSOI")
 WANTED = (*SINGLE.values(), *RAIN, *WATER, *FIXED)
 
@@ -147,7 +143,7 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
             origin[name] = f"{raw} ({files[0].raw[raw].attrs.get('units')})"
     rain, snow = _rain_and_snow({name: _having(pieces, name) for name in RAIN})
     values["pr"], months["pr"], months["SNOW"] = rain[0] + snow[0], rain[1], snow[1]
-    origin["pr"] = "RAIN + SNOW"
+    origin["pr"] = " + ".join(RAIN)
 
     soil = _having(pieces, "TSOI")[0]
     nodes, edges = layer_edges(soil, "TSOI")
@@ -166,9 +162,9 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     if total is not None:
         count = total.sizes["depth"]
         thickness = xr.DataArray(np.diff(edges)[:count].astype("float32"), dims="depth")
-        total = total * thickness * np.float32(1000.0)
+        total = total * thickness * np.float32(WATER_DENSITY)
     soil_water(run, water.get("SOILLIQ"), water.get("SOILICE"), total, notes)
-    for name in ("mrsll", "mrsfl"):
+    for name in SOIL_WATER:
         origin[name] = " and ".join(water)
     maps = [SINGLE[n] for n in SINGLE if MONTHLY[n].required]
     check_grids({name: _having(pieces, name) for name in (*maps, *RAIN, *water)}, run.grid)

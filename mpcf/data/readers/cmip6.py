@@ -11,34 +11,21 @@ from mpcf.data.readers.assembly import Run, assemble, soil_water
 from mpcf.data.readers.fields import Piece, check_layers, layer_edges, own_attributes, series
 from mpcf.data.readers.fixed_maps import cell_areas, check_grids, check_land, whole_map
 from mpcf.data.readers.soil_layers import clm_thickness
-from mpcf.data.variables import MONTHLY
+from mpcf.data.variables import MAPS, MONTHLY, SOIL_WATER
 from mpcf.errors import DataError
 
 TABLES = {
-    "gpp": "Lmon",
-    "ra": "Lmon",
-    "rh": "Lmon",
-    "tsl": "Lmon",
-    "tas": "Amon",
-    "pr": "Amon",
-    "snd": "LImon",
-    "mrsll": "Emon",
-    "mrsfl": "Emon",
+    **{v.name: v.table for v in MONTHLY.values() if v.name not in MAPS},
     "mrsol": "Emon",
     "co2mass": "Amon",
-    "cSoil": "Lmon",
-    "cVeg": "Lmon",
-    "co2": "mpcf",
-    "warming": "mpcf",
 }
-"""Variable → table of CMIP6 that it is read from; ``mpcf`` is this book's own, for series (time)
-that CMIP6 has no table for."""
+"""Variable → table of CMIP6 that it is read from. ``mrsol`` is total water by layer and
+``co2mass`` the mass of CO2 in the air, from which variables of the standard dataset are derived."""
 
-FIXED = ("areacella", "sftlf", "sftgif")
-"""Maps of table fx."""
-
-WATER = ("mrsll", "mrsfl", "mrsol")
-REQUIRED = ("gpp", "ra", "rh", "tsl", "tas", "pr", "snd")
+WATER = (*SOIL_WATER, "mrsol")
+REQUIRED = tuple(
+    v.name for v in MONTHLY.values() if v.required and v.name not in (*MAPS, *SOIL_WATER)
+)
 
 DRY_AIR = 5.1352e18
 """kg of dry air (Trenberth and Smith 2005, doi 10.1175/JCLI-3299.1)."""
@@ -146,7 +133,7 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
             raise DataError(f"{soil.where('tsl')} has no bounds of its layers (depth_bnds)")
         run.depth_edges = np.concatenate([[0.0], np.cumsum(thickness)])
     soil_water(run, *(water.get(name) for name in WATER), notes)
-    for name in ("mrsll", "mrsfl"):
+    for name in SOIL_WATER:
         origin[name] = " and ".join(water)
     check_grids({name: _having(pieces, name) for name in present}, run.grid)
     return run
@@ -154,10 +141,10 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
 
 def _maps(fixed: Sequence[Piece], run: Run, notes: list[str]) -> dict[str, xr.DataArray]:
     found = {}
-    for name, units in (("sftlf", "%"), ("sftgif", "%"), ("areacella", "m2")):
+    for name in MAPS:
         piece = next((p for p in fixed if name in p and p.grid.is_like(run.grid)), None)
         if piece is not None:
-            found[name] = whole_map(piece, name, units)
+            found[name] = whole_map(piece, name, MONTHLY[name].units)
     if "sftlf" not in found:
         raise DataError("'sftlf' (table fx) is missing on the grid of the land variables")
     land = found["sftlf"].fillna(0.0)

@@ -11,9 +11,10 @@ from urllib.parse import urljoin
 
 import xarray as xr
 
-from mpcf.data.readers.cmip6 import FIXED, TABLES, lacking
+from mpcf.data.readers.cmip6 import TABLES, lacking
 from mpcf.data.readers.fields import Piece
 from mpcf.data.readers.files import is_remote, natural_order
+from mpcf.data.variables import MAPS
 from mpcf.errors import DataError, Unreachable
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _select(
     for member in sorted(complete, key=natural_order):
         rows = _rows(own, complete[member], experiments, member)
         found[member] = [_absolute(path, place) for path in rows[column]]
-    maps = own[(own["table_id"] == "fx") & own["variable_id"].isin(FIXED)]
+    maps = own[(own["table_id"] == "fx") & own["variable_id"].isin(MAPS)]
     near = maps.assign(far=~maps["experiment_id"].isin(experiments)).sort_values("far")
     first = near.drop_duplicates(["variable_id", "grid_label"])
     return _Selection(found, [_absolute(path, place) for path in first[column]], is_zarr)

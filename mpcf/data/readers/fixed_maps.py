@@ -10,7 +10,7 @@ import xarray as xr
 from mpcf.data.readers.fields import Piece, clean
 from mpcf.data.readers.grids import LATITUDE, LONGITUDE, Grid
 from mpcf.data.readers.units import conversion
-from mpcf.data.variables import AREA_TOLERANCE
+from mpcf.data.variables import MAX_AREA_ERROR
 from mpcf.errors import DataError
 from mpcf.ground.geography import grid_cell_area
 
@@ -78,7 +78,7 @@ def cell_areas(found: xr.DataArray | None, grid: Grid, notes: list[str]) -> xr.D
         return sphere
     known = found.notnull()
     share = float(found.sum()) / max(float(sphere.where(known).sum()), 1.0)
-    if abs(share - 1) > AREA_TOLERANCE:
+    if abs(share - 1) > MAX_AREA_ERROR:
         notes.append(
             f"the source's cell area adds up to {100 * share:.1f} % of its grid's area on the "
             "sphere: it was replaced by the area computed from the grid"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from mpcf.ground.constants import FREEZING_POINT, LATENT_HEAT_OF_FUSION
+from mpcf.ground.constants import FREEZING_POINT, LATENT_HEAT_OF_FUSION, WATER_DENSITY
 
 CLM5_THICKNESS = (
     *(0.02, 0.04, 0.06, 0.08, 0.12, 0.16, 0.20, 0.24, 0.28, 0.32, 0.36, 0.40, 0.44, 0.54, 0.64),
@@ -107,5 +107,5 @@ def liquid_from_total(
     """
     below = (FREEZING_POINT - temperature).clip(min=0)
     suction = LATENT_HEAT_OF_FUSION * below / (GRAVITY * temperature * LOAM_SUCTION)
-    most = 1000.0 * LOAM_POROSITY * thickness * suction.clip(min=1.0) ** (-1 / LOAM_EXPONENT)
+    most = WATER_DENSITY * LOAM_POROSITY * thickness * suction.clip(min=1.0) ** (-1 / LOAM_EXPONENT)
     return xr.where(below > 0, np.minimum(total, most), total).astype(total.dtype)

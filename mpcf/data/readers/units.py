@@ -6,10 +6,7 @@ import re
 from dataclasses import dataclass
 
 from mpcf.errors import DataError
-from mpcf.ground.constants import FREEZING_POINT
-
-WATER_DENSITY = 1000.0
-"""kg m-3: a millimetre of water is a kilogram per square metre."""
+from mpcf.ground.constants import FREEZING_POINT, WATER_DENSITY
 
 # symbol: (size in SI units, exponents of kg, m, s, K)
 _SYMBOLS = {
