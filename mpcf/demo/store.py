@@ -1,4 +1,4 @@
-"""The ensemble on disk: the standard monthly dataset, and the twins by year, in Zarr."""
+"""The ensemble on disk, in Zarr: the standard monthly dataset, and yearly data of its twins."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mpcf.demo import carbon as carbon_pools
-from mpcf.demo import column
+from mpcf.demo.calendar import MONTH_DAYS
 from mpcf.demo.experiment import (
-    APART,
+    BRANCH_YEAR,
     FIRST_YEAR,
     FULL,
     PHASES,
@@ -24,13 +23,19 @@ from mpcf.demo.experiment import (
     Size,
 )
 from mpcf.demo.parameters import SCENARIO
-from mpcf.demo.twins import CAUSES, HELD, MEANINGS, THERMAL, Twins
+from mpcf.demo.soil import LAYER_EDGES, WET_LAYERS, node_depth, soil_layers
+from mpcf.demo.twins import Twins
+from mpcf.demo.worlds import CAUSES, HELD, MEANINGS, THERMAL
 from mpcf.folders import replace_dir
 from mpcf.ground.geography import Grid, grid
 
 __all__ = ["simulate", "write"]
 
-MONTHS_BEFORE = 12 * (FIRST_YEAR - APART)
+MONTHS_BEFORE = 12 * (FIRST_YEAR - BRANCH_YEAR)
+"""Months of a member's own weather that come before those that are stored."""
+
+YEARS_PER_CHUNK = 43
+"""Layered variables come in seven chunks of time, about 18 MB each before compression."""
 
 # name: (dims, long_name, units, standard cell_methods, kept bits of 23)
 MEAN = "area: mean where land time: mean"
@@ -76,7 +81,7 @@ def round_bits(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _values(member: Member) -> Iterator[tuple[str, np.ndarray]]:
-    """Values of a member by variable, cells first, from 1985 on."""
+    """Yield the values of a member by variable, cells first, from 1985 on."""
     monthly, fluxes = member.monthly, member.fluxes
     yield "gpp", fluxes.gpp
     yield "ra", fluxes.ra
@@ -93,7 +98,7 @@ def _values(member: Member) -> Iterator[tuple[str, np.ndarray]]:
     yield "warming", np.repeat(member.warming, 12)[None]
 
 
-def _packed():
+def _compressor():
     from numcodecs import Blosc
 
     return Blosc(cname="zstd", clevel=1, shuffle=Blosc.BITSHUFFLE)
@@ -101,10 +106,9 @@ def _packed():
 
 def _fill(group, where: Grid, size: Size, seed: int, months: int):
     """Create the arrays of the dataset with coordinates and attributes."""
-    packed = _packed()
-    depth = carbon_pools.middle(column.soil())
-    edges = np.concatenate([[0.0], np.cumsum(column.THICKNESS[: column.WET_LAYERS])])
-    month_edges = np.concatenate([[0], np.cumsum(np.tile(column.MONTH_DAYS, months // 12))])
+    compressor = _compressor()
+    depth = node_depth(soil_layers())
+    month_edges = np.concatenate([[0], np.cumsum(np.tile(MONTH_DAYS, months // 12))])
     rows, columns = where.soil.shape
 
     def add(name, data, dims, **attributes):
@@ -112,7 +116,7 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
             name,
             data=np.ascontiguousarray(data),
             chunks=data.shape,
-            compressors=packed,
+            compressors=compressor,
             fill_value=None,  # xarray reads a fill value as missing, and 0 is a valid time
         )
         array.attrs.update({"_ARRAY_DIMENSIONS": list(dims), **attributes})
@@ -146,7 +150,12 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
         axis="Z",
         bounds="depth_bnds",
     )
-    add("depth_bnds", np.column_stack([edges[:-1], edges[1:]]), ["depth", "bnds"], units="m")
+    add(
+        "depth_bnds",
+        np.column_stack([LAYER_EDGES[:-1], LAYER_EDGES[1:]]),
+        ["depth", "bnds"],
+        units="m",
+    )
     for name, label, axis in (("lat", "latitude", "Y"), ("lon", "longitude", "X")):
         units = "degrees_north" if name == "lat" else "degrees_east"
         attributes = {"long_name": label, "standard_name": label, "units": units, "axis": axis}
@@ -158,22 +167,20 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
         ("sftgif", 100.0 * where.ice_fraction, "share of the cell that is ice sheet", "%"),
     ):
         add(name, data.astype(np.float32), ["lat", "lon"], long_name=label, units=units)
-    layers = column.WET_LAYERS
     shapes = {
         "flat": (["member", "time", "lat", "lon"], (months, rows, columns)),
-        "deep": (["member", "time", "depth", "lat", "lon"], (months, layers, rows, columns)),
+        "deep": (["member", "time", "depth", "lat", "lon"], (months, WET_LAYERS, rows, columns)),
         "series": (["member", "time"], (months,)),
     }
-    # Layered variables in seven pieces of 43 years, about 18 MB each before compression.
-    pieces = {"deep": 12 * 43}
+    time_chunk = {"deep": 12 * YEARS_PER_CHUNK}
     for name, (kind, label, units, methods, _bits) in VARIABLES.items():
         dims, shape = shapes[kind]
         array = group.create_array(
             name,
             shape=(size.members, *shape),
-            chunks=(1, pieces.get(kind, months), *shape[1:]),
+            chunks=(1, time_chunk.get(kind, months), *shape[1:]),
             dtype="float32",
-            compressors=packed,
+            compressors=compressor,
             fill_value=np.nan,
         )
         extra = {"standard_name": STANDARD_NAMES[name]} if name in STANDARD_NAMES else {}
@@ -208,26 +215,43 @@ def simulate(
     seed: int = SEED,
     progress: bool = True,
 ) -> None:
-    """Make the demonstration ensemble: ``monthly.zarr``, and its twins in ``twins/``.
+    """Write the demonstration ensemble: ``monthly.zarr``, and its twins in ``twins/``.
 
-    All is written beside `folder` and put in its place when it is whole. The same seed gives the
-    same bytes, whatever the number of threads.
+    Everything is written to a folder beside `folder`, which it replaces once it is complete. The
+    same seed gives the same bytes, whatever the number of threads.
 
     Parameters
     ----------
     folder : path
-        Where the stores are put.
+        Folder of the stores.
     quick : bool
-        Four members on a coarse grid, for tests and a first look.
+        Whether to make four members on a coarse grid, for tests and a first look.
     seed : int
+        Seed of all weather.
     progress : bool
-        Show a progress bar.
+        Whether to show a progress bar.
     """
     write(folder, QUICK if quick else FULL, seed=seed, progress=progress)
 
 
 def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bool = False) -> None:
-    """Run an ensemble of any size and write it member by member: see `simulate`."""
+    """Write an ensemble of any size, member by member.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the stores.
+    size : Size
+        Members, grid, and number of members that have twins.
+    seed : int
+        Seed of all weather.
+    progress : bool
+        Whether to show a progress bar.
+
+    See Also
+    --------
+    simulate : Write the book's ensemble.
+    """
     import zarr
     from tqdm import tqdm
 
@@ -241,7 +265,7 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
     with_twins = min(size.twins, size.members)
 
     label = {"desc": "demonstration ensemble", "unit": "step", "disable": not progress}
-    # One member is written while the next one runs.
+    # Each member is written while the next one runs.
     steps = 1 + size.members + with_twins + (with_twins > 0)
     with tqdm(total=steps, **label) as bar, ThreadPoolExecutor(1) as writer:
         experiment = Experiment(where, size.members, seed=seed)
@@ -257,7 +281,7 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
                 task.result()
             waiting = [writer.submit(_write_member, monthly, index, member, where)]
             if index < with_twins:
-                member = member.at(twins.cells)  # the whole is dropped once it is written
+                member = member.at(twins.cells)  # frees the whole member once it is written
                 found = twins.member(index, member)
                 bar.update()
                 waiting.append(
@@ -271,14 +295,15 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
 
 
 def _write_member(group, index: int, member: Member, where: Grid) -> None:
+    """Write the months of one member from 2000 on."""
     for name, values in _values(member):
         kind, bits = VARIABLES[name][0], VARIABLES[name][4]
-        kept = values[:, MONTHS_BEFORE:].astype(np.float32)
-        _write(group[name], index, kind, round_bits(kept, bits), where)
+        stored = values[:, MONTHS_BEFORE:].astype(np.float32)
+        _write(group[name], index, kind, round_bits(stored, bits), where)
 
 
 def _write(array, index: int, kind: str, values: np.ndarray, where: Grid) -> None:
-    """Write one variable of one member, chunk by chunk, sea as NaN."""
+    """Write one variable of one member, chunk by chunk, with NaN in the sea."""
     if kind == "series":
         array[index] = values[0]
         return
@@ -289,7 +314,7 @@ def _write(array, index: int, kind: str, values: np.ndarray, where: Grid) -> Non
 
 
 def _on_map(values: np.ndarray, cells: np.ndarray | slice, where: Grid) -> np.ndarray:
-    """Put cells (..., cell) on the grid, NaN elsewhere."""
+    """Return cells (..., cell) on the grid, with NaN elsewhere."""
     rows, columns = (place[cells] for place in np.nonzero(where.soil))
     block = np.full((*values.shape[:-1], *where.soil.shape), np.nan, np.float32)
     block[..., rows, columns] = values
@@ -320,6 +345,8 @@ TWINS = {
     ),
 }
 TWIN_BITS = 14
+"""Bits of mantissa that the twins keep, of 23."""
+
 UNITS = {
     **dict.fromkeys(("gpp", "ra", "rh", *(f"{v}_instant" for v in ("gpp", "ra", "rh"))),
                     "gC m-2 yr-1"),
@@ -336,7 +363,7 @@ UNITS = {
 
 
 def _twin_stores(folder: Path, where: Grid, size: Size, members: int, seed: int) -> dict:
-    """Create the groups of the twins with their coordinates; variables come with the data."""
+    """Create the groups of the twins with their coordinates; variables follow with the data."""
     import zarr
 
     stores = {}
@@ -373,7 +400,7 @@ def _write_twins(stores: dict, index: int, found: dict, cells: np.ndarray, where
                     shape=shape,
                     chunks=(*[1] * (at + 1), *block.shape[at:]),
                     dtype="float32",
-                    compressors=_packed(),
+                    compressors=_compressor(),
                     fill_value=np.nan,
                 )
                 dims.insert(at, "member")
