@@ -107,7 +107,29 @@ def temperature_of(enthalpy, water, capacity, p):
 
 @numba.njit(cache=True, error_model="numpy")
 def enthalpy_of(temperature, water, capacity, p):
-    """Return the enthalpy (J m-2) at a temperature (°C): the inverse of `temperature_of`."""
+    """Return the enthalpy of a layer from its temperature and water: inverts `temperature_of`.
+
+    Parameters
+    ----------
+    temperature : float
+        °C.
+    water : float
+        Liquid and ice, kg m-2.
+    capacity : float
+        Heat capacity of the solids, J m-2 K-1.
+    p : KernelParameters
+        From `kernel_parameters`.
+
+    Returns
+    -------
+    float
+        J m-2.
+
+    Examples
+    --------
+    >>> enthalpy_of(2.0, 0.0, 1e5, kernel_parameters())
+    200000.0
+    """
     if temperature >= 0.0:
         return (capacity + p.capacity_water * water) * temperature
     ice = water * temperature / (temperature - p.freezing_range)
@@ -116,9 +138,28 @@ def enthalpy_of(temperature, water, capacity, p):
 
 @numba.njit(cache=True, error_model="numpy")
 def conductivity(saturation, liquid_share, log_frozen, log_thawed, dry):
-    """Return the thermal conductivity, W m-1 K-1, from the saturation by liquid and ice together.
+    """Return the thermal conductivity of soil (Johansen 1975, as in CLM).
 
-    Johansen 1975, as in CLM.
+    Parameters
+    ----------
+    saturation : float
+        Liquid and ice per pore space.
+    liquid_share : float
+        Liquid part of the water.
+    log_frozen, log_thawed : float
+        Natural logarithm of the conductivity (W m-1 K-1) when saturated with ice and with water.
+    dry : float
+        Conductivity of dry soil, W m-1 K-1.
+
+    Returns
+    -------
+    float
+        W m-1 K-1.
+
+    Examples
+    --------
+    >>> round(conductivity(1.0, 1.0, np.log(2.5), np.log(1.5), 0.2), 6)
+    1.5
     """
     saturated = np.exp(log_frozen + liquid_share * (log_thawed - log_frozen))
     wet = min(max(saturation, MIN_SATURATION), 1.0)
