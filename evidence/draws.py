@@ -28,7 +28,7 @@ STRETCHES = {
 
 
 def ensemble(physics) -> xr.Dataset:
-    """Run one set of parameters: what regressions are judged by (member, year, lat, lon)."""
+    """Run one set of parameters: what regressions are scored on (member, year, lat, lon)."""
     run = experiment.Experiment(grid(SIZE.dlat, SIZE.dlon), SIZE.members, physics=physics)
     worlds = (World(), *map(null_world, MEANINGS))
     twins = Twins(run, worlds=worlds, thermal_twins=())

@@ -26,11 +26,11 @@ WORK_ROWS = 12
 
 LN_10 = 2.302585092994046
 
-MIN_SNOW_ON_SOIL = 10.0
+MIN_SNOW_COVER = 10.0
 """Snow, kg m-2, above which the surface stays at or below 0 °C."""
 
 MAX_SNOW_EVAPORATING = 1.0
-"""Snow, kg m-2, from which on the soil does not evaporate."""
+"""Snow, kg m-2, at or above which nothing evaporates."""
 
 # Slope of saturation vapour pressure, Pa K-1, is
 # SLOPE_FACTOR · PRESSURE_AT_0 · exp(TETENS_A T/(T + TETENS_B)) / (T + TETENS_B)²
@@ -165,7 +165,7 @@ def column_step(
             cover = snow / p.snow_density / p.snow_conductivity
             surface = 1.0 / (p.surface_resistance + cover + resistance)
         half = resistance
-    skin = min(air, 0.0) if snow > MIN_SNOW_ON_SOIL else air
+    skin = min(air, 0.0) if snow > MIN_SNOW_COVER else air
     if swapped:
         for i in range(wet):
             enthalpy[i] = enthalpy_of(work[TEMP, i], storage_water[i], capacity[i], p)

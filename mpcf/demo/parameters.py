@@ -45,9 +45,9 @@ class ScenarioParameters:
     """Future emissions; history is Nicholls et al. 2020."""
 
     start_year: int = _p(2015, "year", "first year of the scenario", "SSP5-8.5")
-    start_emissions: float = _p(10.7, "PgC yr-1", "CO2 emissions in it", "SSP5-8.5")
+    start_emissions: float = _p(10.7, "PgC yr-1", "CO2 emissions in that year", "SSP5-8.5")
     peak_year: int = _p(2050, "year", "year in which emissions peak", OURS)
-    peak_emissions: float = _p(22.7, "PgC yr-1", "CO2 emissions in it", "SSP5-8.5")
+    peak_emissions: float = _p(22.7, "PgC yr-1", "CO2 emissions in that year", "SSP5-8.5")
     max_removal: float = _p(
         6.0, "PgC yr-1", "final net removal of CO2 in the second scenario", OURS
     )

@@ -12,7 +12,6 @@ import numpy as np
 
 from mpcf.demo.calendar import MONTH_DAYS
 from mpcf.demo.experiment import (
-    BRANCH_YEAR,
     FIRST_YEAR,
     FULL,
     PHASES,
@@ -23,6 +22,7 @@ from mpcf.demo.experiment import (
     Size,
 )
 from mpcf.demo.parameters import SCENARIO
+from mpcf.demo.records import YEARS_BEFORE_OUTPUT
 from mpcf.demo.soil import LAYER_EDGES, WET_LAYERS, node_depth, soil_layers
 from mpcf.demo.twins import Twins
 from mpcf.demo.worlds import CAUSES, HELD, MEANINGS, THERMAL
@@ -31,7 +31,7 @@ from mpcf.ground.geography import Grid, grid
 
 __all__ = ["simulate", "write"]
 
-MONTHS_BEFORE = 12 * (FIRST_YEAR - BRANCH_YEAR)
+MONTHS_BEFORE = 12 * YEARS_BEFORE_OUTPUT
 """Months of a member's own weather that come before those that are stored."""
 
 YEARS_PER_CHUNK = 43
