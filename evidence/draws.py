@@ -9,7 +9,8 @@ from tqdm import tqdm
 from mpcf.book import evidence
 from mpcf.demo import experiment
 from mpcf.demo.perturbed import RANGES, draw
-from mpcf.demo.twins import MEANINGS, Twins, World, null
+from mpcf.demo.twins import Twins
+from mpcf.demo.worlds import MEANINGS, World, null_world
 from mpcf.ground.geography import grid
 from mpcf.method.candidates import score_candidates
 from mpcf.method.models import moisture_spread
@@ -27,12 +28,12 @@ STRETCHES = {
 
 
 def ensemble(physics) -> xr.Dataset:
-    """Run one set of parameters: what regressions are judged by (member, year, lat, lon)."""
+    """Run one set of parameters: what regressions are scored on (member, year, lat, lon)."""
     run = experiment.Experiment(grid(SIZE.dlat, SIZE.dlon), SIZE.members, physics=physics)
-    worlds = (World(), *map(null, MEANINGS))
+    worlds = (World(), *map(null_world, MEANINGS))
     twins = Twins(run, worlds=worlds, thermal_twins=())
     members = [
-        twins.judged(index, run.member(index).at(twins.cells)) for index in range(SIZE.members)
+        twins.for_scoring(index, run.member(index).at(twins.cells)) for index in range(SIZE.members)
     ]
     number = xr.DataArray(range(1, SIZE.members + 1), dims="member", name="member")
     varying = [name for name in members[0].data_vars if "year" in members[0][name].dims]

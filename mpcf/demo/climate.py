@@ -1,9 +1,9 @@
-"""Global climate: CO2 emissions to CO2 and warming, with the FaIR model.
+"""Global climate: from CO2 emissions to CO2 and warming, with the FaIR model.
 
-FaIR 2.2 (Leach et al. 2021, doi 10.5194/gmd-14-3007-2021) runs CO2 alone, with a carbon cycle
-and a three-box energy balance tuned to CESM2. Its own stochastic terms (Cummins et al. 2020,
-doi 10.1175/JCLI-D-19-0589.1) give each member its year-to-year variability; as the carbon cycle
-feels the temperature, CO2 differs by member too.
+FaIR 2.2 (Leach et al. 2021, doi 10.5194/gmd-14-3007-2021) runs with CO2 alone, and with a carbon
+cycle and a three-box energy balance tuned to CESM2. Its stochastic terms (Cummins et al. 2020,
+doi 10.1175/JCLI-D-19-0589.1) give each member its year-to-year variability; because the carbon
+cycle responds to temperature, CO2 differs between members too.
 """
 
 from __future__ import annotations
@@ -20,15 +20,23 @@ from mpcf.demo.parameters import CLIMATE, SCENARIO, ClimateParameters
 __all__ = ["GlobalClimate", "emissions", "global_climate", "internal_variability", "run_fair"]
 
 PGC_TO_GTCO2 = 44.009 / 12.011
+"""GtCO2 PgC-1: ratio of the molar masses of CO2 and carbon."""
+
+MYHRE = 5.35
+"""Forcing per logarithm of the CO2 ratio in FaIR, W m-2 (Myhre et al. 1998)."""
+
+BASE_YEARS = (1850, 1900)
+"""First and last year of the period that warming is measured from."""
 
 
 @dataclass(frozen=True)
 class GlobalClimate:
-    """Global state by member and calendar year.
+    """Global climate by member and calendar year.
 
     Attributes
     ----------
     years : ndarray (year,) of int
+        Calendar years.
     co2 : ndarray (member, year)
         Mole fraction of CO2 in dry air, ppm.
     warming : ndarray (member, year)
@@ -40,20 +48,22 @@ class GlobalClimate:
     warming: np.ndarray
 
 
-def emissions(least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """CO2 emissions of the scenario from 1750 on.
+def emissions(minimum: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the CO2 emissions of the scenario from 1750 on.
 
-    History to 2014 (Nicholls et al. 2020, doi 10.5194/gmd-13-5175-2020), then a straight rise
-    from 2015 to the peak, as in SSP5-8.5, then a fall at the same rate to `least`, then that.
+    They are historical to 2014 (Nicholls et al. 2020, doi 10.5194/gmd-13-5175-2020), rise
+    linearly from 2015 to the peak, as in SSP5-8.5, fall at the same rate to `minimum`, and stay
+    there.
 
     Parameters
     ----------
-    least : float
-        Least emissions ahead, PgC yr-1; below zero for a net removal.
+    minimum : float
+        Lowest future emissions, PgC yr-1; negative for net removal.
 
     Returns
     -------
     years : ndarray (year,) of int
+        Calendar years.
     emissions : ndarray (year,)
         PgC yr-1.
 
@@ -71,7 +81,7 @@ def emissions(least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     future = np.arange(s.start_year, s.last_year + 1)
     rise = s.start_emissions + slope * (future - s.start_year)
     fall = s.peak_emissions - slope * (future - s.peak_year)
-    path_ahead = np.clip(np.where(future <= s.peak_year, rise, fall), least, None)
+    path_ahead = np.clip(np.where(future <= s.peak_year, rise, fall), minimum, None)
     years = np.concatenate([known[:, 0].astype(int), future])
     return years, np.concatenate([known[:, 1], path_ahead])
 
@@ -82,7 +92,7 @@ def run_fair(
     seeds: Sequence[int] | None = None,
     parameters: ClimateParameters = CLIMATE,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run FaIR for CO2 emissions.
+    """Return CO2 and temperature that FaIR gives for CO2 emissions.
 
     Parameters
     ----------
@@ -91,8 +101,9 @@ def run_fair(
     emissions : ndarray (year,)
         PgC yr-1.
     seeds : sequence of int, optional
-        One for each member, for internal variability; none: one member without variability.
+        One for each member, for its internal variability; None: one member without it.
     parameters : ClimateParameters
+        Parameters of FaIR.
 
     Returns
     -------
@@ -106,7 +117,7 @@ def run_fair(
 
     p = parameters
     members = [str(member) for member in range(len(seeds or [0]))]
-    # FaIR's logarithmic forcing (Myhre et al. 1998, 5.35 ln(C/C0)) is scaled to F2x.
+    # FaIR's logarithmic forcing is scaled to that of doubled CO2.
     model = FAIR(ghg_method="myhre1998", iirf_max=p.iirf_max)
     model.define_time(int(years[0]), int(years[-1]) + 1, 1)
     model.define_scenarios(["scenario"])
@@ -129,7 +140,7 @@ def run_fair(
         "baseline_concentration": p.co2_preindustrial,
         "forcing_reference_concentration": p.co2_preindustrial,
         "tropospheric_adjustment": 0.0,
-        "forcing_scale": p.forcing_2co2 / (5.35 * np.log(2.0)),
+        "forcing_scale": p.forcing_2co2 / (MYHRE * np.log(2.0)),
     }.items():
         fill(model.species_configs[name], value, specie="CO2")
     for name, value in {
@@ -153,7 +164,7 @@ def run_fair(
     initialise(model.cumulative_emissions, 0.0)
     model.run(progress=False)
 
-    # FaIR gives values at the turns of the years: their mean is the year's.
+    # FaIR gives values at the start and end of each year; their mean is the year's.
     def yearly(bounds):
         return 0.5 * (bounds[:-1] + bounds[1:]).T
 
@@ -163,39 +174,40 @@ def run_fair(
 
 
 @cache
-def global_climate(seeds: tuple[int, ...] | None = None, *, least: float = 0.0) -> GlobalClimate:
-    """Run the scenario: CO2 and warming by member.
+def global_climate(seeds: tuple[int, ...] | None = None, *, minimum: float = 0.0) -> GlobalClimate:
+    """Return CO2 and warming of the scenario by member.
 
     Parameters
     ----------
     seeds : tuple of int, optional
-        One for each member; none: one member without internal variability.
-    least : float
-        Least emissions ahead, PgC yr-1: see `emissions`.
+        One for each member; None: one member without internal variability.
+    minimum : float
+        Lowest future emissions, PgC yr-1: see `emissions`.
 
     Returns
     -------
     GlobalClimate
-        The same object for the same arguments: not to be changed.
+        The same object for the same arguments; it must not be changed.
     """
-    years, pgc = emissions(least)
+    years, pgc = emissions(minimum)
     co2, temperature = run_fair(years, pgc, seeds)
-    # The base is the same for all: that of the run without variability.
+    # All members share the base of the run without variability.
     return GlobalClimate(years, co2, temperature - _base_temperature())
 
 
 @cache
 def _base_temperature() -> float:
-    """Temperature of 1850-1900 above the unforced state, K."""
+    """Return the temperature of 1850-1900 above the unforced state, K."""
     years, pgc = emissions()
-    before = years <= 1900
+    first, last = BASE_YEARS
+    before = years <= last
     temperature = run_fair(years[before], pgc[before])[1]
-    return float(temperature[0, years[before] >= 1850].mean())
+    return float(temperature[0, years[before] >= first].mean())
 
 
 @cache
 def internal_variability(seeds: tuple[int, ...]) -> np.ndarray:
-    """Global temperature of the members without any emissions.
+    """Return the global temperature of the members without emissions.
 
     Parameters
     ----------
@@ -205,7 +217,7 @@ def internal_variability(seeds: tuple[int, ...]) -> np.ndarray:
     Returns
     -------
     ndarray (member, year)
-        K, about zero, by the years of `emissions`; not to be changed.
+        K, about zero, for the years of `emissions`; it must not be changed.
     """
     years, pgc = emissions()
     return run_fair(years, np.zeros_like(pgc), seeds)[1]

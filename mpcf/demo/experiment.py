@@ -1,4 +1,4 @@
-"""The experiment: spin-up, the years that members share, and the members."""
+"""The experiment: its spin-up, the years that all members share, and the members."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from mpcf.demo import carbon as carbon_pools
 from mpcf.demo import column, weather
+from mpcf.demo.calendar import STEP_MIDDLES
 from mpcf.demo.climate import global_climate, internal_variability
 from mpcf.demo.parameters import CLIMATE, PHYSICS, SCENARIO, Physics
 from mpcf.ground.geography import Grid
@@ -15,22 +16,46 @@ from mpcf.ground.geography import Grid
 __all__ = ["FULL", "PHASES", "QUICK", "Experiment", "Member", "Size"]
 
 SEED = 20480
-FIRST_YEAR = 2000
-PHASES = {"warming": (2000, 2050), "mitigation": (2051, 2116), "net-zero": (2117, 2300)}
-"""Phases by emissions: rise, fall, none (inclusive years)."""
-SPIN_UP = 100
-"""Years of unforced climate before 1850; the last 50 set the carbon at rest."""
-START = 1850
-APART = 1985
+"""Seed of the weather of the book's ensemble."""
+
+START_YEAR = 1850
+"""First year with emissions."""
+
+BRANCH_YEAR = 1985
 """First year in which members have their own weather."""
-ZERO = PHASES["net-zero"][0]
-"""First year without emissions; in the second scenario, of net removal."""
-REFERENCE = {"co2_reference": CLIMATE.co2_preindustrial}
+
+FIRST_YEAR = 2000
+"""First year that is stored."""
+
+PHASES = {"warming": (2000, 2050), "mitigation": (2051, 2116), "net-zero": (2117, 2300)}
+"""Phases by emissions: rise, fall, none (first and last year of each)."""
+
+NET_ZERO_YEAR = PHASES["net-zero"][0]
+"""First year without emissions; in the second scenario, with net removal."""
+
+SPIN_UP_YEARS = 100
+"""Years of unforced climate before 1850; the last half of them sets the initial carbon."""
+
+NORMALS_YEARS = (1981, 2010)
+"""First and last year of the station normals."""
+
+CO2_REFERENCE = CLIMATE.co2_preindustrial
+"""CO2 without a fertilisation effect, ppm."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Members, grid, and how many of the members have twins."""
+    """Size of an ensemble.
+
+    Attributes
+    ----------
+    members : int
+        Number of members.
+    dlat, dlon : float
+        Spacing of the grid, degrees.
+    twins : int
+        Number of members that have twins, the first ones.
+    """
 
     members: int
     dlat: float
@@ -49,9 +74,13 @@ class Member:
     Attributes
     ----------
     monthly : column.Monthly
+        Its columns.
     fluxes : carbon.Fluxes
-    co2, warming : ndarray (year,)
-        ppm, K.
+        Its carbon.
+    co2 : ndarray (year,)
+        Mole fraction of CO2 in dry air, ppm.
+    warming : ndarray (year,)
+        Global-mean temperature above the 1850-1900 mean, K.
     at_zero : column.Columns
         State of the columns when emissions reach zero.
     """
@@ -63,13 +92,13 @@ class Member:
     at_zero: column.Columns
 
     def at(self, cells: np.ndarray) -> Member:
-        """Return a copy of some cells."""
+        """Return an independent copy of some cells."""
         parts = {name: getattr(self, name).at(cells) for name in ("monthly", "fluxes", "at_zero")}
         return replace(self, **parts)
 
 
 class Experiment:
-    """The planet of all members, and the columns and the carbon that they share until 1985.
+    """The climate of all members, and the columns and carbon that they share until 1985.
 
     Parameters
     ----------
@@ -78,20 +107,22 @@ class Experiment:
     members : int
         Number of members.
     seed : int
-        Of all weather.
+        Seed of all weather.
     physics : Physics
         Parameters of soil and carbon.
 
     Attributes
     ----------
-    planet, removal : GlobalClimate
+    scenario, removal : GlobalClimate
         The scenario, and the one with net removal of CO2 after emissions reach zero.
+    forced : GlobalClimate
+        The scenario without internal variability.
     variability : ndarray (member, year)
-        Global temperature without any emissions, K.
+        Global temperature without emissions, K.
     rest : column.Columns
         The columns in 1850, after a spin-up without forcing.
     rest_carbon : carbon.Carbon
-        The carbon in 1850, at rest.
+        The carbon in 1850, in equilibrium.
     shared : column.Monthly
         The columns from 1850 to 1984.
     """
@@ -103,56 +134,62 @@ class Experiment:
         self.lat, self.lon = where.cell_lat, where.cell_lon
         self._streams = np.random.SeedSequence(seed).spawn(members + 1)
         seeds = tuple(int(stream.generate_state(1)[0]) for stream in self._streams[1:])
-        self.planet = global_climate(seeds)
-        self.removal = global_climate(seeds, least=-SCENARIO.most_removal)
+        self.scenario = global_climate(seeds)
+        self.removal = global_climate(seeds, minimum=-SCENARIO.max_removal)
         self.variability = internal_variability(seeds)
-        self.calm = global_climate()
+        self.forced = global_climate()
         self.normals = weather.climate_at(self.lat, self.lon)
-        today = (self.calm.years >= 1981) & (self.calm.years <= 2010)
-        self._normals_warming = float(self.calm.warming[0, today].mean())
-        self.sunshine = weather.daily_insolation(self.lat, np.arange(column.STEPS) * 5.0 + 2.5)
+        first, last = NORMALS_YEARS
+        today = (self.forced.years >= first) & (self.forced.years <= last)
+        self._normals_warming = float(self.forced.warming[0, today].mean())
+        self.insolation = weather.daily_insolation(self.lat, STEP_MIDDLES)
         self.light = carbon_pools.monthly_light(self.lat)
 
-        air = self.shared_weather(self.calm.warming[0])
-        early = 12 * SPIN_UP
+        air = self.shared_weather(self.forced.warming[0])
+        early = 12 * SPIN_UP_YEARS
         columns = column.new_columns(air.temperature[:, :early].mean(axis=1), physics.soil)
         before = self.advance(columns, air.months(0, early))
         self.rest = columns.copy()
-        co2 = self.calm.co2[0, self.years(START, APART)]
+        co2 = self.forced.co2[0, self.year_mask(START_YEAR, BRANCH_YEAR)]
         self.rest_carbon = carbon_pools.equilibrium(
-            before.months(early // 2), co2[0], self.light, physics=physics, **REFERENCE
+            before.months(early // 2),
+            co2[0],
+            self.light,
+            physics=physics,
+            co2_reference=CO2_REFERENCE,
         )
         self.shared = self.advance(columns, air.months(early))
         carbon = self.rest_carbon.copy()
-        carbon_pools.live(
+        carbon_pools.advance(
             carbon,
             carbon_pools.Drivers.of(self.shared, co2),
             self.light,
             physics=physics,
-            **REFERENCE,
+            co2_reference=CO2_REFERENCE,
         )
         self._columns, self._carbon = columns, carbon
 
-    def years(self, first: int, end: int | None = None) -> np.ndarray:
-        """Return the years of the planet from `first` up to `end`, which is left out."""
-        years = self.planet.years
+    def year_mask(self, first: int, end: int | None = None) -> np.ndarray:
+        """Return which years of the scenario lie from `first` to before `end`."""
+        years = self.scenario.years
         return (years >= first) & (years < (end or years[-1] + 1))
 
     def shared_weather(
         self, warming: np.ndarray, cells: np.ndarray | slice = slice(None)
     ) -> weather.Weather:
-        """Weather of the spin-up and of 1850-1984, for a global path of warming (year,), K."""
-        path = np.concatenate([np.zeros(SPIN_UP), warming[self.years(START, APART)]])
+        """Return the weather of the spin-up and of 1850-1984 under a global warming (year,), K."""
+        shared = warming[self.year_mask(START_YEAR, BRANCH_YEAR)]
+        path = np.concatenate([np.zeros(SPIN_UP_YEARS), shared])
         return self._weather(0, path, cells)
 
     def own_weather(
         self, member: int, warming: np.ndarray, cells: np.ndarray | slice = slice(None)
     ) -> weather.Weather:
-        """Weather of a member from 1985 on, for a global path of warming (year,), K.
+        """Return a member's weather from 1985 on under a global warming (year,), K.
 
-        The noise is the member's own whatever the path: runs can be compared year by year.
+        The noise does not depend on the warming, so that runs can be compared year by year.
         """
-        return self._weather(1 + member, warming[self.years(APART)], cells)
+        return self._weather(1 + member, warming[self.year_mask(BRANCH_YEAR)], cells)
 
     def _weather(self, stream: int, path: np.ndarray, cells: np.ndarray | slice) -> weather.Weather:
         rng = np.random.default_rng(self._streams[stream])
@@ -168,28 +205,29 @@ class Experiment:
         cells: np.ndarray | slice = slice(None),
         **options,
     ) -> column.Monthly:
-        """Advance columns, in place, through the weather of some cells."""
+        """Advance columns, in place, through the weather of some cells; return their months."""
         return column.advance(
             columns,
             air.nodes,
             air.precipitation,
-            self.sunshine[cells],
+            self.insolation[cells],
             parameters=self.physics.soil,
             **options,
         )
 
     def member(self, index: int) -> Member:
-        """Run a member from 1985 to the end."""
-        air = self.own_weather(index, self.planet.warming[index])
+        """Return a member from 1985 to the end."""
+        air = self.own_weather(index, self.scenario.warming[index])
         columns = self._columns.copy()
         at_zero = columns.copy()
-        monthly = self.advance(columns, air, then=(ZERO - APART, at_zero))
-        co2 = self.planet.co2[index, self.years(APART)]
-        fluxes = carbon_pools.live(
+        monthly = self.advance(columns, air, snapshot=(NET_ZERO_YEAR - BRANCH_YEAR, at_zero))
+        co2 = self.scenario.co2[index, self.year_mask(BRANCH_YEAR)]
+        fluxes = carbon_pools.advance(
             self._carbon.copy(),
             carbon_pools.Drivers.of(monthly, co2),
             self.light,
             physics=self.physics,
-            **REFERENCE,
+            co2_reference=CO2_REFERENCE,
         )
-        return Member(monthly, fluxes, co2, self.planet.warming[index, self.years(APART)], at_zero)
+        warming = self.scenario.warming[index, self.year_mask(BRANCH_YEAR)]
+        return Member(monthly, fluxes, co2, warming, at_zero)

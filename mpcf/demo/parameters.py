@@ -1,6 +1,6 @@
 """Every parameter of the demonstration ensemble, with its unit, its meaning and its source.
 
-The code reads these values and the model card shows `table()`, so the two can't differ.
+The code reads these values and the model card shows `table()`, so the two cannot differ.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ __all__ = [
 
 
 def _p(value: Any, unit: str, meaning: str, source: str) -> Any:
+    """Return the field of a parameter with its unit, meaning and source."""
     return field(default=value, metadata={"unit": unit, "meaning": meaning, "source": source})
 
 
@@ -41,21 +42,21 @@ CTSM = "CLM5 technical note (Lawrence et al. 2019, doi 10.1029/2018MS001583)"
 
 @dataclass(frozen=True)
 class ScenarioParameters:
-    """Emissions ahead; history is Nicholls et al. 2020."""
+    """Future emissions; history is Nicholls et al. 2020."""
 
     start_year: int = _p(2015, "year", "first year of the scenario", "SSP5-8.5")
-    start_emissions: float = _p(10.7, "PgC yr-1", "CO2 emissions in it", "SSP5-8.5")
-    peak_year: int = _p(2050, "year", "year in which emissions turn", OURS)
-    peak_emissions: float = _p(22.7, "PgC yr-1", "CO2 emissions in it", "SSP5-8.5")
-    most_removal: float = _p(
-        6.0, "PgC yr-1", "net removal of CO2 in the second scenario, once reached", OURS
+    start_emissions: float = _p(10.7, "PgC yr-1", "CO2 emissions in that year", "SSP5-8.5")
+    peak_year: int = _p(2050, "year", "year in which emissions peak", OURS)
+    peak_emissions: float = _p(22.7, "PgC yr-1", "CO2 emissions in that year", "SSP5-8.5")
+    max_removal: float = _p(
+        6.0, "PgC yr-1", "final net removal of CO2 in the second scenario", OURS
     )
     last_year: int = _p(2300, "year", "last year", OURS)
 
 
 @dataclass(frozen=True)
 class ClimateParameters:
-    """FaIR, CO2 alone."""
+    """Parameters of FaIR, with CO2 alone."""
 
     r0: float = _p(40.70, "yr", "time-integrated airborne fraction, unperturbed", "fit to CESM2")
     r_uptake: float = _p(0.010665, "yr PgC-1", "its change with carbon taken up", "fit to CESM2")
@@ -83,11 +84,11 @@ class ClimateParameters:
 class WeatherParameters:
     """Local climate, its change and its variability."""
 
-    near: float = _p(4.0e5, "m", "reach of the land fraction that marks the coast", OURS)
-    fetch: float = _p(1.2e6, "m", "reach of the upwind land fraction", OURS)
+    near: float = _p(4.0e5, "m", "radius of the land fraction that marks the coast", OURS)
+    fetch: float = _p(1.2e6, "m", "radius of the upwind land fraction", OURS)
     ridge: float = _p(0.5, "1", "ridge penalty of the regression on geography", OURS)
-    station_reach: float = _p(5.0e5, "m", "reach of a station's residual", OURS)
-    station_background: float = _p(0.3, "1", "weight of no residual", OURS)
+    station_reach: float = _p(5.0e5, "m", "length scale of a station's residual", OURS)
+    station_background: float = _p(0.3, "1", "weight of a zero residual", OURS)
     coldest: float = _p(0.045, "yr", "coldest time of the year", "mid-January")
     amplification_lat: tuple[float, ...] = _p(
         (45.0, 50.0, 60.0, 70.0, 80.0), "degrees_north", "latitudes of the next row", OURS
@@ -114,7 +115,7 @@ class WeatherParameters:
     year_share: float = _p(
         0.1,
         "1",
-        "size of year-to-year noise per monthly noise",
+        "ratio of year-to-year to monthly noise",
         f"yearly standard deviation of {ACCESS} (0.8 K) and {TOOLIK} (0.9 K)",
     )
     year_persistence: float = _p(0.6, "1", "correlation from year to year", OURS)
@@ -124,7 +125,7 @@ class WeatherParameters:
     precipitation_per_kelvin: float = _p(
         0.045,
         "K-1",
-        "growth of precipitation with local warming",
+        "growth of precipitation per local warming",
         "Bintanja and Selten 2014, doi 10.1038/nature13259",
     )
     summer_rain: float = _p(0.75, "1", "largest swing of precipitation over the year", OURS)
@@ -155,32 +156,38 @@ class SoilParameters:
     freezing_range: float = _p(
         0.25, "K", "liquid share is 1/(1 - T/range) below 0 °C", "between sand and clay; ours"
     )
-    geothermal: float = _p(0.05, "W m-2", "heat from below", "continental mean")
+    geothermal: float = _p(0.05, "W m-2", "geothermal heat flux", "continental mean")
     snow_density: float = _p(300.0, "kg m-3", "density of wind-packed snow", OURS)
     snow_conductivity: float = _p(
         0.30, "W m-1 K-1", "conductivity of snow", "Jordan 1991 at this density; calibrated"
     )
     snow_range: float = _p(4.0, "K", "range about +1 °C over which snow turns to rain", OURS)
-    melt: float = _p(4.0, "kg m-2 d-1 K-1", "degree-day melt of snow", "Hock 2003")
-    max_snow: float = _p(600.0, "kg m-2", "snow above this runs off as ice flow", OURS)
-    surface_resistance: float = _p(0.15, "m2 K W-1", "litter, moss and still air", OURS)
+    degree_day_factor: float = _p(4.0, "kg m-2 d-1 K-1", "snow melt per degree-day", "Hock 2003")
+    max_snow: float = _p(600.0, "kg m-2", "snow above which the excess leaves as ice flow", OURS)
+    surface_resistance: float = _p(
+        0.15, "m2 K W-1", "resistance of litter, moss and still air", OURS
+    )
     albedo: float = _p(0.18, "1", "albedo of the snow-free surface", OURS)
-    transmissivity: float = _p(0.45, "1", "of the atmosphere for sunlight", OURS)
+    transmissivity: float = _p(0.45, "1", "transmissivity of the atmosphere for sunlight", OURS)
     longwave: float = _p(60.0, "W m-2", "net longwave loss", OURS)
     priestley_taylor: float = _p(
         0.9, "1", "potential evaporation per equilibrium evaporation", "1.26 over wet soil; ours"
     )
     vaporisation: float = _p(2.5e6, "J kg-1", "latent heat of vaporisation", CTSM)
     root_scale: float = _p(0.20, "m", "e-folding depth of roots", OURS)
-    wilting: float = _p(0.15, "1", "liquid saturation at which plants stop", OURS)
-    stress_free: float = _p(0.50, "1", "liquid saturation above which they have enough", OURS)
+    wilting: float = _p(0.15, "1", "liquid saturation at the wilting point", OURS)
+    stress_free: float = _p(
+        0.50, "1", "liquid saturation above which plants have enough water", OURS
+    )
     field_capacity: float = _p(0.62, "1", "saturation above which water drains", OURS)
     percolation_time: float = _p(7.0, "d", "time scale of drainage to the layer below", OURS)
     bottom_time: float = _p(120.0, "d", "time scale of drainage out of the bottom", OURS)
     lateral_time: float = _p(600.0, "d", "time scale of drainage to the side", OURS)
     capillary_time: float = _p(80.0, "d", "time scale of capillary rise", OURS)
     infiltration: float = _p(1.0e-3, "kg m-2 s-1", "infiltration into ice-free soil", OURS)
-    ice_impedance: float = _p(6.0, "1", "flow in icy soil is cut by 10^(-this · ice share)", CTSM)
+    ice_impedance: float = _p(
+        6.0, "1", "flow in icy soil is reduced by 10^(-this · ice share)", CTSM
+    )
 
 
 @dataclass(frozen=True)
@@ -191,30 +198,36 @@ class CarbonParameters:
         1.2e-9, "kg J-1", "carbon per absorbed light, unstressed", "calibrated to Arctic GPP"
     )
     light_share: float = _p(0.5, "1", "photosynthetic share of sunlight", "textbook")
-    most_cover: float = _p(0.95, "1", "largest share of light that leaves absorb", OURS)
+    max_cover: float = _p(0.95, "1", "largest share of light that leaves absorb", OURS)
     half_cover: float = _p(
         1500.0, "K d", "thawing degree-days at which they absorb half of that", OURS
     )
-    cover_memory: float = _p(10.0, "yr", "time in which leaf cover follows climate", OURS)
-    warm_enough: float = _p(12.0, "°C", "above it photosynthesis is not limited by cold", OURS)
+    cover_memory: float = _p(10.0, "yr", "time scale on which leaf cover follows climate", OURS)
+    unlimited_temperature: float = _p(
+        12.0, "°C", "temperature from which cold does not limit photosynthesis", OURS
+    )
     co2_response: float = _p(
         0.4,
         "1",
         "GPP grows by this times ln(CO2/CO2 in 1750)",
         "0.6 in Norby et al. 2005, doi 10.1073/pnas.0509478102, less where nutrients are short",
     )
-    plant_waterlogging: float = _p(0.5, "1", "loss of GPP where roots stand in water", OURS)
-    respired: float = _p(0.5, "1", "share of GPP respired by plants", "Waring et al. 1998; ours")
-    plant_time: float = _p(10.0, "yr", "mean life of plant carbon", OURS)
+    plant_waterlogging: float = _p(0.5, "1", "share of GPP lost where roots are waterlogged", OURS)
+    respired_share: float = _p(
+        0.5, "1", "share of GPP respired by plants", "Waring et al. 1998; ours"
+    )
+    plant_time: float = _p(10.0, "yr", "mean lifetime of plant carbon", OURS)
     fast_rate: float = _p(1.0, "yr-1", "decay of litter at 10 °C, moist", OURS)
     to_slow: float = _p(0.45, "1", "share of decayed litter that becomes slow soil carbon", OURS)
-    q10: float = _p(2.0, "1", "growth of decay for 10 K", "Davidson and Janssens 2006; ours")
+    q10: float = _p(
+        2.0, "1", "factor by which decay grows per 10 K", "Davidson and Janssens 2006; ours"
+    )
     depth_scale: float = _p(1.5, "m", "e-folding depth of decay", "Koven et al. 2013; ours")
-    driest: float = _p(-10.0, "MPa", "water potential at which decay stops", OURS)
-    wettest: float = _p(-0.005, "MPa", "water potential at saturation", OURS)
+    min_water_potential: float = _p(-10.0, "MPa", "water potential at which decay stops", OURS)
+    max_water_potential: float = _p(-0.005, "MPa", "water potential at saturation", OURS)
     retention: float = _p(6.0, "1", "exponent of the retention curve", "Clapp and Hornberger 1978")
-    waterlogged: float = _p(0.8, "1", "liquid saturation at which air begins to be short", OURS)
-    microbe_waterlogging: float = _p(0.65, "1", "loss of decay at saturation", OURS)
+    waterlogged: float = _p(0.8, "1", "liquid saturation above which air is lacking", OURS)
+    microbe_waterlogging: float = _p(0.65, "1", "share of decay lost at saturation", OURS)
     slow_surface: float = _p(40.0, "kg m-3", "slow carbon at the surface", "calibrated to 1035 PgC")
     slow_scale: float = _p(0.5, "m", "its e-folding depth", "Hugelius et al. 2014; ours")
     slow_frozen: float = _p(
@@ -231,7 +244,15 @@ CARBON = CarbonParameters()
 
 @dataclass(frozen=True)
 class Physics:
-    """Parameters of the columns: soil and carbon."""
+    """Parameters of the columns: soil and carbon.
+
+    Attributes
+    ----------
+    soil : SoilParameters
+        Heat and water.
+    carbon : CarbonParameters
+        Plants, litter and soil carbon.
+    """
 
     soil: SoilParameters = SOIL
     carbon: CarbonParameters = CARBON

@@ -1,4 +1,4 @@
-"""Other physics: drawn sets of parameters, to judge methods on columns they were not made on."""
+"""Perturbed physics: drawn parameter sets, to test methods on columns they were not made on."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ RANGES = {
     "waterlogged": (0.65, 0.9),
     "q10": (1.5, 3.0),
 }
-"""Bounds of what is drawn: drainage and evaporation (wet or dry), snow, waterlogging, Q10."""
+"""Bounds of the drawn parameters: drainage, evaporation, snow, waterlogging and Q10."""
 
 
 def draw(count: int = 16, seed: int = 1) -> list[Physics]:
-    """Draw sets of parameters by Latin hypercube: each range is covered evenly.
+    """Return sets of parameters drawn by Latin hypercube, which covers each range evenly.
 
-    The conductivity of snow follows its density, as its square (close to Yen 1981).
+    The conductivity of snow is proportional to the square of its density (close to Yen 1981).
 
     Parameters
     ----------
     count : int
         Number of sets.
     seed : int
+        Seed of the draw.
 
     Returns
     -------
     list of Physics
+        All other parameters as in the demonstration.
 
     Examples
     --------

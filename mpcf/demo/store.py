@@ -1,4 +1,4 @@
-"""The ensemble on disk: the standard monthly dataset, and the twins by year, in Zarr."""
+"""The ensemble on disk, in Zarr: the standard monthly dataset, and yearly data of its twins."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from mpcf.data.variables import MONTHLY, YEARLY
-from mpcf.demo import carbon as carbon_pools
-from mpcf.demo import column
+from mpcf.demo.calendar import MONTH_DAYS
 from mpcf.demo.experiment import (
-    APART,
     FIRST_YEAR,
     FULL,
     PHASES,
@@ -26,14 +24,18 @@ from mpcf.demo.experiment import (
     Size,
 )
 from mpcf.demo.parameters import SCENARIO
-from mpcf.demo.twins import CAUSES, HELD, MEANINGS, THERMAL, Twins
+from mpcf.demo.records import YEARS_BEFORE_OUTPUT
+from mpcf.demo.soil import LAYER_EDGES, WET_LAYERS, node_depth, soil_layers
+from mpcf.demo.twins import Twins
+from mpcf.demo.worlds import CAUSES, HELD, MEANINGS, THERMAL
 from mpcf.folders import replace_dir
 from mpcf.ground.constants import FREEZING_POINT
 from mpcf.ground.geography import Grid, grid
 
 __all__ = ["simulate", "write"]
 
-MONTHS_BEFORE = 12 * (FIRST_YEAR - APART)
+MONTHS_BEFORE = 12 * YEARS_BEFORE_OUTPUT
+"""Months of a member's own weather that come before those that are stored."""
 
 MONTHS_PER_CHUNK = 12 * 43
 """Months per chunk of layered variables: seven chunks, about 18 MB each before compression."""
@@ -100,7 +102,7 @@ def round_bits(values: np.ndarray, keepbits: int) -> np.ndarray:
 
 
 def _values(member: Member) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield a member's variables, (cell, month, ...), from 1985 on."""
+    """Yield the values of a member by variable, cells first, from 1985 on."""
     monthly, fluxes = member.monthly, member.fluxes
     yield "gpp", fluxes.gpp
     yield "ra", fluxes.ra
@@ -117,7 +119,7 @@ def _values(member: Member) -> Iterator[tuple[str, np.ndarray]]:
     yield "warming", np.repeat(member.warming, 12)[None]
 
 
-def _packed():
+def _compressor():
     from numcodecs import Blosc
 
     return Blosc(cname="zstd", clevel=1, shuffle=Blosc.BITSHUFFLE)
@@ -125,17 +127,16 @@ def _packed():
 
 def _fill(group, where: Grid, size: Size, seed: int, months: int):
     """Create the arrays of the dataset with coordinates and attributes."""
-    packed = _packed()
-    depth = carbon_pools.middle(column.soil())
-    edges = np.concatenate([[0.0], np.cumsum(column.THICKNESS[: column.WET_LAYERS])])
-    month_edges = np.concatenate([[0], np.cumsum(np.tile(column.MONTH_DAYS, months // 12))])
+    compressor = _compressor()
+    depth = node_depth(soil_layers())
+    month_edges = np.concatenate([[0], np.cumsum(np.tile(MONTH_DAYS, months // 12))])
 
     def add(name, data, dims, **attributes):
         array = group.create_array(
             name,
             data=np.ascontiguousarray(data),
             chunks=data.shape,
-            compressors=packed,
+            compressors=compressor,
             fill_value=None,  # xarray reads a fill value as missing, and 0 is a valid time
         )
         array.attrs.update({"_ARRAY_DIMENSIONS": list(dims), **attributes})
@@ -169,7 +170,12 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
         axis="Z",
         bounds="depth_bnds",
     )
-    add("depth_bnds", np.column_stack([edges[:-1], edges[1:]]), ["depth", "bnds"], units="m")
+    add(
+        "depth_bnds",
+        np.column_stack([LAYER_EDGES[:-1], LAYER_EDGES[1:]]),
+        ["depth", "bnds"],
+        units="m",
+    )
     for name, label, axis in (("lat", "latitude", "Y"), ("lon", "longitude", "X")):
         units = "degrees_north" if name == "lat" else "degrees_east"
         attributes = {"long_name": label, "standard_name": label, "units": units, "axis": axis}
@@ -184,7 +190,7 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
         attributes = {"long_name": variable.long_name, "units": variable.units}
         add(name, data.astype(np.float32), variable.dims, **attributes)
     sizes = dict(zip(("lat", "lon"), where.soil.shape, strict=True))
-    sizes |= {"member": size.members, "time": months, "depth": column.WET_LAYERS}
+    sizes |= {"member": size.members, "time": months, "depth": WET_LAYERS}
     for name, encoding in ENCODINGS.items():
         variable = MONTHLY[name]
         chunks = sizes | {"member": 1}
@@ -195,7 +201,7 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
             shape=tuple(sizes[dim] for dim in variable.dims),
             chunks=tuple(chunks[dim] for dim in variable.dims),
             dtype="float32",
-            compressors=packed,
+            compressors=compressor,
             fill_value=np.nan,
         )
         attributes = {
@@ -229,26 +235,43 @@ def simulate(
     seed: int = SEED,
     progress: bool = True,
 ) -> None:
-    """Make the demonstration ensemble: ``monthly.zarr``, and its twins in ``twins/``.
+    """Write the demonstration ensemble: ``monthly.zarr``, and its twins in ``twins/``.
 
-    All is written beside `folder` and put in its place when it is whole. The same seed gives the
-    same bytes, whatever the number of threads.
+    Everything is written to a folder beside `folder`, which it replaces once it is complete. The
+    same seed gives the same bytes, whatever the number of threads.
 
     Parameters
     ----------
     folder : path
-        Where the stores are put.
+        Folder of the stores.
     quick : bool
-        Four members on a coarse grid, for tests and a first look.
+        Whether to make four members on a coarse grid, for tests and a first look.
     seed : int
+        Seed of all weather.
     progress : bool
-        Show a progress bar.
+        Whether to show a progress bar.
     """
     write(folder, QUICK if quick else FULL, seed=seed, progress=progress)
 
 
 def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bool = False) -> None:
-    """Run an ensemble of any size and write it member by member: see `simulate`."""
+    """Write an ensemble of any size, member by member.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the stores.
+    size : Size
+        Members, grid, and number of members that have twins.
+    seed : int
+        Seed of all weather.
+    progress : bool
+        Whether to show a progress bar.
+
+    See Also
+    --------
+    simulate : Write the book's ensemble.
+    """
     import zarr
     from tqdm import tqdm
 
@@ -262,7 +285,7 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
     with_twins = min(size.twins, size.members)
 
     label = {"desc": "demonstration ensemble", "unit": "step", "disable": not progress}
-    # One member is written while the next one runs.
+    # Each member is written while the next one runs.
     steps = 1 + size.members + with_twins + (with_twins > 0)
     with tqdm(total=steps, **label) as bar, ThreadPoolExecutor(1) as writer:
         experiment = Experiment(where, size.members, seed=seed)
@@ -278,7 +301,7 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
                 task.result()
             waiting = [writer.submit(_write_member, monthly, index, member, where)]
             if index < with_twins:
-                member = member.at(twins.cells)  # the whole is dropped once it is written
+                member = member.at(twins.cells)  # frees the whole member once it is written
                 found = twins.member(index, member)
                 bar.update()
                 waiting.append(
@@ -292,6 +315,7 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
 
 
 def _write_member(group, index: int, member: Member, where: Grid) -> None:
+    """Write the months of one member from 2000 on."""
     for name, values in _values(member):
         _write(group[name], index, name, values[:, MONTHS_BEFORE:], where)
 
@@ -309,7 +333,7 @@ def _write(array, index: int, name: str, values: np.ndarray, where: Grid) -> Non
 
 
 def _on_map(values: np.ndarray, cells: np.ndarray | slice, where: Grid) -> np.ndarray:
-    """Put cells (..., cell) on the grid, NaN elsewhere."""
+    """Return cells (..., cell) on the grid, with NaN elsewhere."""
     rows, columns = (place[cells] for place in np.nonzero(where.soil))
     block = np.full((*values.shape[:-1], *where.soil.shape), np.nan, np.float32)
     block[..., rows, columns] = values
@@ -347,7 +371,7 @@ def _twin_units(variable: str) -> str:
 
 
 def _twin_stores(folder: Path, where: Grid, size: Size, members: int, seed: int) -> dict:
-    """Create the groups of the twins with their coordinates; variables come with the data."""
+    """Create the groups of the twins with their coordinates; variables follow with the data."""
     import zarr
 
     stores = {}
@@ -384,7 +408,7 @@ def _write_twins(stores: dict, index: int, found: dict, cells: np.ndarray, where
                     shape=shape,
                     chunks=(*[1] * (at + 1), *block.shape[at:]),
                     dtype="float32",
-                    compressors=_packed(),
+                    compressors=_compressor(),
                     fill_value=np.nan,
                 )
                 dims.insert(at, "member")

@@ -1,7 +1,7 @@
 """Local climate and weather: monthly temperature and precipitation of each cell.
 
-Three parts are added: today's climate (station normals spread by a regression on geography and
-by what the regression leaves), the warming pattern (local warming follows global warming), and
+It is the sum of three parts: the present climate (station normals, spread by a regression on
+geography and by its residuals), the warming pattern (local warming follows global warming), and
 internal variability (red noise with a correlation length).
 """
 
@@ -16,25 +16,46 @@ import shapely
 from scipy.linalg import solve_banded
 from scipy.signal import lfilter
 
+from mpcf.demo.calendar import DAYS_PER_YEAR
 from mpcf.demo.parameters import WEATHER
-from mpcf.ground.constants import EARTH_RADIUS
+from mpcf.ground.constants import EARTH_RADIUS, SECONDS_PER_DAY
 from mpcf.ground.geography import distance, land
 
 __all__ = ["LocalClimate", "Weather", "climate_at", "daily_insolation", "forcing"]
 
 MONTH_MIDDLE = (np.arange(12) + 0.5) / 12.0
+"""Middle of the months, years."""
+
+OBLIQUITY = 23.44
+"""Tilt of the Earth's axis, degrees."""
+
+DAYS_FROM_SOLSTICE = 10.0
+"""Days from the winter solstice to the new year."""
+
+SOLAR_CONSTANT = 1361.0
+"""W m-2 (Kopp and Lean 2011, doi 10.1029/2010GL045777)."""
+
+MIN_AMPLITUDE = 4.0
+"""Smallest seasonal amplitude of temperature, K."""
+
+CONTINENTALITY = (8.0, 25.0)
+"""Amplitude below which precipitation has no seasonal cycle, and further amplitude over which
+its swing grows by 1, K; chosen here."""
+
+KNOTS_FROM = 25.0
+"""Southernmost latitude of the lattice that carries the noise, degrees north."""
 
 
 @dataclass(frozen=True)
 class LocalClimate:
-    """Normals of each cell.
+    """Climate normals of each cell.
 
     Attributes
     ----------
     mean : ndarray (cell,)
         Annual mean temperature, °C.
     amplitude : ndarray (cell,)
-        Half the difference of July and January, K.
+        Half the difference between July and January, K.
     precipitation : ndarray (cell,)
         Yearly precipitation, mm.
     """
@@ -44,7 +65,7 @@ class LocalClimate:
     precipitation: np.ndarray
 
     def at(self, cells: np.ndarray | slice) -> LocalClimate:
-        """Return those of some cells."""
+        """Return the normals of some cells."""
         return LocalClimate(self.mean[cells], self.amplitude[cells], self.precipitation[cells])
 
 
@@ -67,7 +88,7 @@ class Weather:
     nodes: np.ndarray
 
     def months(self, first: int, end: int | None = None) -> Weather:
-        """Return the months from `first` up to `end`, which is left out."""
+        """Return the months from `first` to before `end`."""
         end = self.temperature.shape[1] if end is None else end
         return Weather(
             self.temperature[:, first:end],
@@ -83,7 +104,7 @@ def _stations() -> np.ndarray:
 
 
 def _predictors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """Geography that shapes climate (place, predictor)."""
+    """Return the geographic predictors of climate (place, predictor)."""
     points_lat, points_lon = np.meshgrid(np.arange(30.5, 90), np.arange(-179.5, 180), indexing="ij")
     points_lat, points_lon = points_lat.ravel(), points_lon.ravel()
     shape = land()
@@ -112,7 +133,7 @@ def _predictors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
 
 
 def climate_at(lat: np.ndarray, lon: np.ndarray, stations: np.ndarray | None = None):
-    """Climate of 1981-2010 at places: ridge regression on geography, plus the stations' residuals.
+    """Return the climate of 1981-2010: ridge regression on geography, plus station residuals.
 
     Parameters
     ----------
@@ -124,6 +145,7 @@ def climate_at(lat: np.ndarray, lon: np.ndarray, stations: np.ndarray | None = N
     Returns
     -------
     LocalClimate
+        Normals of the places.
     """
     stations = _stations() if stations is None else stations
     at_lat, at_lon = stations[:, 0], stations[:, 1]
@@ -134,22 +156,38 @@ def climate_at(lat: np.ndarray, lon: np.ndarray, stations: np.ndarray | None = N
     penalty = np.diag([0.0] + [WEATHER.ridge] * (x_station.shape[1] - 1))
     coefficients = np.linalg.solve(x_station.T @ x_station + penalty, x_station.T @ targets)
     residual = targets - x_station @ coefficients
-    # Gaussian weights with a background that pulls to zero far from all stations.
+    # Gaussian weights, and a background that draws the residual to zero far from all stations.
     weight = np.exp(-0.5 * (distance(lat, lon, at_lat, at_lon) / WEATHER.station_reach) ** 2)
     near = weight @ residual / (weight.sum(axis=1, keepdims=True) + WEATHER.station_background)
     value = x_place @ coefficients + near
-    return LocalClimate(value[:, 0], np.clip(value[:, 1], 4.0, None), np.exp(value[:, 2]))
+    return LocalClimate(value[:, 0], np.clip(value[:, 1], MIN_AMPLITUDE, None), np.exp(value[:, 2]))
 
 
 def amplification(lat: np.ndarray) -> np.ndarray:
-    """Local warming per global warming (cell, calendar month), K K-1."""
+    """Return local warming per global warming.
+
+    Parameters
+    ----------
+    lat : ndarray (cell,)
+        Degrees.
+
+    Returns
+    -------
+    ndarray (cell, 12)
+        K K-1, by calendar month.
+
+    Examples
+    --------
+    >>> amplification(np.array([70.0])).round(1)[0, [0, 6]]
+    array([3.2, 1.6])
+    """
     annual = np.interp(lat, WEATHER.amplification_lat, WEATHER.amplification)
     season = 1.0 + WEATHER.winter_amplification * np.cos(2 * np.pi * (MONTH_MIDDLE - 0.5 / 12))
     return annual[:, None] * season
 
 
 def daily_insolation(lat: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Daily-mean insolation at the top of the atmosphere.
+    """Return the daily-mean insolation at the top of the atmosphere.
 
     Parameters
     ----------
@@ -167,11 +205,12 @@ def daily_insolation(lat: np.ndarray, days: np.ndarray) -> np.ndarray:
     ----------
     Hartmann 1994, Global Physical Climatology, section 2.7 (circular orbit).
     """
-    declination = np.radians(-23.44) * np.cos(2 * np.pi * (days + 10.0) / 365.0)
+    angle = 2 * np.pi * (days + DAYS_FROM_SOLSTICE) / DAYS_PER_YEAR
+    declination = np.radians(-OBLIQUITY) * np.cos(angle)
     phi = np.radians(lat)[:, None]
     hour = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1.0, 1.0))
     return (
-        1361.0
+        SOLAR_CONSTANT
         / np.pi
         * (
             hour * np.sin(phi) * np.sin(declination)
@@ -181,17 +220,17 @@ def daily_insolation(lat: np.ndarray, days: np.ndarray) -> np.ndarray:
 
 
 def _knots(spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a Fibonacci lattice north of 25° N, about `spacing` (m) apart: lat, lon."""
+    """Return lat and lon of a Fibonacci lattice north of 25° N, about `spacing` (m) apart."""
     count = round(4 * np.pi * EARTH_RADIUS**2 / spacing**2)
     index = np.arange(count) + 0.5
     lat = np.degrees(np.arcsin(1.0 - 2.0 * index / count))
     lon = (index * 180.0 * (3.0 - np.sqrt(5.0))) % 360.0
-    return lat[lat > 25.0], lon[lat > 25.0]
+    return lat[lat > KNOTS_FROM], lon[lat > KNOTS_FROM]
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
 def _mix(weights: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """Sum of `knots` (knot, time) by `weights` (cell, knot); order fixed, so deterministic."""
+    """Return `knots` (knot, time) summed by `weights` (cell, knot), always in the same order."""
     cells, times = weights.shape[0], knots.shape[1]
     out = np.zeros((cells, times))
     for cell in numba.prange(cells):
@@ -211,7 +250,7 @@ def red_noise(
     length: float,
     persistence: float,
 ) -> np.ndarray:
-    """Gaussian noise of unit variance, AR(1) in time, correlated in space.
+    """Return Gaussian noise of unit variance, AR(1) in time and correlated in space.
 
     White noise at the knots of a lattice is smoothed by a Gaussian kernel (process convolution,
     Higdon 2002), so that the correlation over a distance d is exp(-(d/length)²).
@@ -219,9 +258,11 @@ def red_noise(
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of the white noise.
     lat, lon : ndarray (cell,)
         Degrees.
     steps : int
+        Length of the series.
     length : float
         Correlation length, m.
     persistence : float
@@ -230,6 +271,7 @@ def red_noise(
     Returns
     -------
     ndarray (cell, step)
+        Of standard deviation 1.
     """
     sigma = 0.5 * length
     knot_lat, knot_lon = _knots(sigma)
@@ -250,10 +292,10 @@ def forcing(
     normals_warming: float,
     rng: np.random.Generator,
 ) -> Weather:
-    """Monthly temperature and precipitation of the cells.
+    """Return monthly temperature and precipitation of the cells.
 
-    Temperature = normal - A cos(2π(t - t0)) + amplification · (warming - warming of the
-    normals) + noise; precipitation is lognormal about its normal, which grows with local
+    Temperature is normal - A cos(2π(t - t0)) + amplification · (warming - warming of the
+    normals) + noise. Precipitation is lognormal about its normal, which grows with local
     warming.
 
     Parameters
@@ -267,10 +309,12 @@ def forcing(
     normals_warming : float
         Its mean over the years of the station normals, K.
     rng : numpy.random.Generator
+        Source of the noise.
 
     Returns
     -------
     Weather
+        Of 12 months for each year of `warming`.
     """
     p = WEATHER
     years, cells = warming.size, lat.size
@@ -278,7 +322,7 @@ def forcing(
     local = amplification(lat)[:, None, :] * (warming - normals_warming)[None, :, None]
     noise = red_noise(rng, lat, lon, 12 * years, p.temperature_length, p.month_persistence)
     slow = red_noise(rng, lat, lon, years, p.temperature_length, p.year_persistence)
-    # Standard deviation by month, largest in January; less where the sea is near.
+    # Standard deviation by month, largest in January.
     season = 0.5 * (p.noise_winter + p.noise_summer) + 0.5 * (
         p.noise_winter - p.noise_summer
     ) * np.cos(2 * np.pi * (MONTH_MIDDLE - p.coldest))
@@ -291,10 +335,11 @@ def forcing(
     )
     wet = red_noise(rng, lat, lon, 12 * years, p.precipitation_length, 0.0)
     wet = wet.reshape(cells, years, 12)
-    swing = np.clip((normals.amplitude - 8.0) / 25.0, 0.0, p.summer_rain)[:, None, None]
+    threshold, span = CONTINENTALITY
+    swing = np.clip((normals.amplitude - threshold) / span, 0.0, p.summer_rain)[:, None, None]
     precipitation = (
         normals.precipitation[:, None, None]
-        / (365.0 * 86400.0)
+        / (DAYS_PER_YEAR * SECONDS_PER_DAY)
         * (1.0 - swing * cycle)
         * np.exp(np.log1p(p.precipitation_per_kelvin) * local)
         * np.exp(p.precipitation_noise * wet - 0.5 * p.precipitation_noise**2)
@@ -304,19 +349,26 @@ def forcing(
 
 
 def mid_month_values(monthly: np.ndarray) -> np.ndarray:
-    """Values at mid-month whose straight lines have the given monthly means.
+    """Return mid-month values whose linear interpolation has the given monthly means.
 
-    Straight lines through the monthly means themselves would cut off the peaks of the year.
-    For months of equal length the mean over a month is (1, 6, 1)/8 of its neighbours' values.
+    Interpolating the monthly means themselves would cut off the peaks of the year. For months
+    of equal length, the mean of a month is 1/8, 6/8 and 1/8 of the values of the month before, of
+    the month itself and of the month after.
 
     Parameters
     ----------
     monthly : ndarray (cell, month)
+        Monthly means, any unit.
 
     Returns
     -------
     ndarray (cell, month + 2)
-        With one value before and one after.
+        In the same unit, with one value before and one after.
+
+    Examples
+    --------
+    >>> mid_month_values(np.array([[1.0, 1.0, 1.0]])).round(6)
+    array([[1., 1., 1., 1., 1.]])
     """
     padded = np.pad(monthly, ((0, 0), (1, 1)), mode="edge")
     count = padded.shape[1]

@@ -9,13 +9,14 @@ import pytest
 import xarray as xr
 
 from mpcf.demo import calibration as cal
+from mpcf.demo.calibration_targets import TARGETS
 from mpcf.demo.parameters import CARBON
+from mpcf.demo.soil import LAYER_EDGES, THICKNESS
 from mpcf.ground.thaw import land_area
 from mpcf.yearly.reduction import to_yearly
 
-ROOT = Path(__file__).parents[2]
 NEED_MONTHS = {"frozen_2m", "air_spread", "air_lag_1"} | {
-    name for name in cal.FIGURES if name.startswith("toolik")
+    name for name in TARGETS if name.startswith("toolik")
 }
 
 
@@ -43,9 +44,9 @@ YEARS = np.arange(2000, 2301)
 
 @pytest.fixture
 def made_up():
-    """Two cells of 1 and 3 million km2; the large one has permafrost while it warms by 0-2 K.
+    """Return two cells of 1 and 3 million km2 that warm by 0.02 K a year until 2100.
 
-    Warming is 0.02 K a year to 2100, then none. The small cell never loses its permafrost.
+    The large one loses its permafrost in 2060, the small one never.
     """
     warming = np.minimum(0.02 * (YEARS - 2000.0), 2.0)
     shape = (1, YEARS.size, 1, 2)
@@ -59,7 +60,7 @@ def made_up():
     air = (2 * warming - 8.0)[None, :, None, None, None] * np.ones((1, 1, 1, 1, 2))
     dims = ("member", "year", "lat", "lon")
     seasons = ("member", "year", "season", "lat", "lon")
-    edges = np.concatenate([[0.0], np.cumsum(cal.column.THICKNESS[:12])])
+    edges = LAYER_EDGES
     return xr.Dataset(
         {
             "permafrost": (dims, mask),
@@ -98,9 +99,9 @@ def test_quantities_of_a_known_ensemble(made_up):
 
 
 def frozen_share():
-    """Share above 3 m where all ground is frozen: the integral of the profile, by hand."""
-    p, bottom = CARBON, cal.column.THICKNESS[:12].sum()
-    edges = np.concatenate([[0.0], np.cumsum(cal.column.THICKNESS[:12])])
+    """Return the share above 3 m where all ground is frozen; the profile is integrated by hand."""
+    p, bottom = CARBON, THICKNESS[:12].sum()
+    edges = np.concatenate([[0.0], np.cumsum(THICKNESS[:12])])
     surface = p.slow_surface * p.slow_scale * -np.diff(np.exp(-edges / p.slow_scale))
     last = (3.0 - edges[11]) / (edges[12] - edges[11])
     above = surface[:11].sum() + last * surface[11] + p.slow_frozen * 3.0
@@ -121,7 +122,7 @@ def test_active_layer_trend_leaves_out_cells_that_thaw(made_up):
 
 
 def test_annual_mean_frozen_soil_counts_months_to_two_metres(made_up):
-    """Layers 0-1 m and 1-3 m; half the year, then never, frozen above; always frozen below."""
+    """The layer at 0-1 m is frozen half the year, then never; that at 1-3 m is always frozen."""
     import cftime
 
     edges = [cftime.DatetimeNoLeap(y, m, 1) for y in range(2000, 2101) for m in range(1, 13)]
@@ -157,7 +158,7 @@ def test_variability_is_that_of_red_noise():
 
 
 def test_yearly_variability_is_that_of_red_noise_in_its_windows():
-    """Taking out a straight line takes some red noise with it: how much is known exactly."""
+    """Detrending also removes some of the noise; how much is known exactly."""
     rng = np.random.default_rng(4)
     together = 0.5 ** np.abs(np.subtract.outer(np.arange(100), np.arange(100)))
     noise = rng.normal(size=(3000, 100)) @ np.linalg.cholesky(together).T
@@ -191,8 +192,8 @@ def test_an_ensemble_without_permafrost_is_an_error(made_up):
 # --------------------------------------------------------------------------- the quick ensemble
 
 
-def test_table_is_whole(table):
-    assert list(table.index) == list(cal.FIGURES)
+def test_table_is_complete(table):
+    assert list(table.index) == list(TARGETS)
     inside = (table.value >= table.low) & (table.value <= table.high)
     assert (table.verdict == np.where(inside, "inside", "missed")).all()
     assert set(table.group) == {"adjusted for", "checked"}
@@ -206,13 +207,13 @@ def test_table_without_months_leaves_out_only_what_needs_them(yearly, table):
     pd.testing.assert_series_equal(short.value, table.value[short.index])
 
 
-def test_what_was_adjusted_for_is_met(table):
+def test_quantities_adjusted_for_are_inside_their_ranges(table):
     adjusted = table[table.group == "adjusted for"]
     assert len(adjusted) >= 8
     assert (adjusted.verdict == "inside").all(), adjusted[["value", "low", "high"]]
 
 
-def test_physics_that_was_not_adjusted_is_of_the_published_size(table):
+def test_physics_that_was_not_adjusted_is_inside_the_published_ranges(table):
     names = ["area_transient", "frozen_3m", "frozen_2m", "active_layer_trend"]
     names += ["warming_100", "warming_200", "warming_300"]
     assert (table.verdict[names] == "inside").all(), table.loc[names, ["value", "low", "high"]]
@@ -223,15 +224,15 @@ def test_physics_that_was_not_adjusted_is_of_the_published_size(table):
 
 @pytest.fixture(scope="module")
 def records():
-    """Give the folder of the real records, or skip."""
-    folder = Path(os.environ.get("REALDATA_ROOT") or ROOT.parent / "shared" / "realdata")
-    if not folder.is_dir():
-        pytest.skip(f"no real records: REALDATA_ROOT is not set and {folder} is not there")
-    return folder
+    """Return the folder of the real records; without it, the tests that need it are skipped."""
+    root = os.environ.get("REALDATA_ROOT")
+    if not root:
+        pytest.skip("REALDATA_ROOT does not name the folder of the records")
+    return Path(root)
 
 
 def limits(name):
-    return cal.FIGURES[name].low, cal.FIGURES[name].high
+    return TARGETS[name].low, TARGETS[name].high
 
 
 def test_range_of_global_variability_is_that_of_cesm2(records):
@@ -245,7 +246,7 @@ def test_range_of_global_variability_is_that_of_cesm2(records):
 
 
 def test_global_temperature_rises_after_quadrupled_co2_as_in_cesm2(records):
-    """The first ten years, which the first heat capacity sets."""
+    """The first heat capacity determines the first ten years."""
     from mpcf.demo.parameters import CLIMATE
 
     folder = records / "cesm2-global-tas"
@@ -272,7 +273,7 @@ def test_global_temperature_rises_after_quadrupled_co2_as_in_cesm2(records):
 
 @pytest.fixture(scope="module")
 def toolik(records):
-    """Monthly means of 1999-2011 (year, 12): air, and soil at 0.312 m, °C."""
+    """Return monthly means of 1999-2011 (year, 12), °C: air, and soil at 0.312 m."""
     path = records / "toolik-nrcs" / "Toolik_AllYears.csv"
     raw = pd.read_csv(path, header=3, encoding="utf-8-sig", low_memory=False)
     day = pd.to_datetime(raw["date"], format="%m/%d/%Y")
@@ -286,10 +287,10 @@ def toolik(records):
 
 @pytest.mark.parametrize("name", ["air", "soil"])
 def test_range_of_toolik_variability_is_that_of_the_record(toolik, name):
-    """Years are drawn with replacement, each with its months' anomalies."""
+    """Years are drawn with replacement, each with the anomalies of its months."""
     months = toolik[name]
     spread, lag = cal.monthly_variability(months)
-    anomaly = cal._without_trend(months).ravel()
+    anomaly = cal._detrended(months).ravel()
     power = (anomaly**2).reshape(13, 12).sum(axis=1)
     pair = np.append(anomaly[1:] * anomaly[:-1], 0.0).reshape(13, 12).sum(axis=1)
     assert spread == pytest.approx(np.sqrt(power.sum() / 132))
@@ -304,7 +305,7 @@ def test_range_of_toolik_variability_is_that_of_the_record(toolik, name):
 
 
 def test_range_of_the_zero_curtain_is_that_of_the_record(toolik):
-    """By monthly means, as the ensemble has it; daily values give 43-80 days in most years."""
+    """From monthly means, as in the ensemble; daily values give 43-80 days in most years."""
     from mpcf.yearly.neighbours import zero_curtain
 
     coords = {"year": range(1999, 2012), "month": range(1, 13), "depth": [0.312]}
@@ -339,7 +340,7 @@ def test_range_of_air_variability_is_that_of_access_and_toolik(records, toolik):
 
 
 def zones(records):
-    """Latitude, longitude and code of the pixels of the permafrost map (Brown et al. 2002)."""
+    """Return latitude, longitude and code of the permafrost map's pixels (Brown et al. 2002)."""
     code = np.fromfile(records / "brown-permafrost-map" / "nhipa.byte", np.uint8)
     line = 12533.7625 * (np.arange(1441) - 720)
     x, y = (part.ravel() for part in np.meshgrid(line, -line))
@@ -359,7 +360,7 @@ def zones(records):
 
 @pytest.fixture(scope="module")
 def mapped(yearly, records):
-    """Shares of each cell's land (lat, lon): any permafrost; continuous and discontinuous."""
+    """Return shares of land (lat, lon): with any permafrost; with at least discontinuous one."""
     lat, lon, code = zones(records)
     kind = (code.astype(int) - 1) % 4
     some = (code >= 1) & (code <= 20)
@@ -376,7 +377,7 @@ def mapped(yearly, records):
 
 
 def test_permafrost_is_where_the_map_has_it(yearly, mapped):
-    """Cells of which continuous and discontinuous permafrost cover half or more of the land."""
+    """A cell counts if continuous and discontinuous permafrost cover at least half of its land."""
     observed, modelled = mapped[1] >= 0.5, cal._region(yearly).values
     area = land_area(yearly).values
     hit = (area * (observed & modelled)).sum()
@@ -388,7 +389,7 @@ def test_permafrost_is_where_the_map_has_it(yearly, mapped):
 
 
 def test_soil_carbon_of_the_whole_mapped_region(yearly, mapped):
-    """The published mass counts sporadic and isolated permafrost too."""
+    """The published mass includes sporadic and isolated permafrost."""
     middle = 0.5 * cal._today(yearly["tsl_max"] + yearly["tsl_min"]).mean("depth").values
     share = cal.carbon_share(middle.ravel()).reshape(middle.shape)
     stock = cal._today(yearly["cSoil"]).values * share * land_area(yearly).values
@@ -398,7 +399,7 @@ def test_soil_carbon_of_the_whole_mapped_region(yearly, mapped):
 
 @pytest.fixture(scope="module")
 def calm(records):
-    """Yearly active layer (m) of the CALM sites north of 45° N, with their places."""
+    """Return the positions and yearly active layers (m) of the CALM sites north of 45° N."""
     path = records / "calm-alt" / "CALM_Summary_table_simplified.csv"
     sites = pd.read_csv(path).set_index("ID")
     sites = sites.drop(index="R36")  # its latitude is wrong
@@ -409,7 +410,7 @@ def calm(records):
 
 
 def test_active_layer_is_of_the_size_of_the_sites(yearly, calm):
-    """Medians: single sites reach 5 m, and a cell can't know a site's soil."""
+    """Medians, because single sites reach 5 m and a cell does not represent a site's soil."""
     places, years = calm
     base = years.loc[:, 2000:2014]
     mean = base.mean(axis=1)[base.count(axis=1) >= 5]
@@ -436,6 +437,6 @@ def test_active_layer_deepens_as_fast_as_at_the_sites(table, calm):
     ]
     assert len(trend) > 80
     low, middle, high = np.percentile(trend, [10, 50, 90])
-    figure = cal.FIGURES["active_layer_trend"]
-    assert figure.low < middle < figure.high
+    target = TARGETS["active_layer_trend"]
+    assert target.low < middle < target.high
     assert low < table.value["active_layer_trend"] < high

@@ -24,7 +24,7 @@ def test_history_is_the_published_one():
 
 
 def test_fair_follows_cesm2_after_a_thousand_petagrams():
-    """10 PgC/yr for 100 years, then none: CESM2 gives 1.9, 1.85 and 2.05 K."""
+    """For 10 PgC yr-1 over 100 years, then none, CESM2 gives 1.9, 1.85 and 2.05 K."""
     years = np.arange(1850, 2151)
     pulse = np.where(years < 1950, 10.0, 0.0)
     co2, warming = climate.run_fair(years, pulse)
@@ -40,8 +40,8 @@ def test_members_differ_only_by_their_seed():
     assert 0.0 < np.abs(a.co2[0] - a.co2[1]).max() < 5.0
 
 
-def test_variability_is_of_the_size_of_cesm2():
-    """CESM2's control run has 0.115 K within windows of 50 years."""
+def test_variability_is_as_large_as_in_cesm2():
+    """In CESM2's control run it is 0.115 K within windows of 50 years."""
     years = np.arange(1000, 1500)
     _, noise = climate.run_fair(years, np.zeros(500), [7, 8, 9])
     windows = noise.reshape(3, -1, 50)

@@ -1,25 +1,28 @@
-"""The soil column against analytic solutions, and its budgets."""
+"""The soil column: analytic solutions, and its budgets of energy and water."""
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 from scipy.special import erf, erfc
 
-from mpcf.demo import column
+from mpcf.demo import column, column_kernels, conduction
+from mpcf.demo.calendar import MONTH_DAYS, STEPS, step_calendar
+from mpcf.demo.column_kernels import WORK_ROWS
+from mpcf.demo.soil import LAYERS, THICKNESS, soil_layers
 
-P = column.values()
+P = conduction.kernel_parameters()
 DAY = 86400.0
 
 
 def chain(thickness, conductivity):
-    """Conductance between the layers and from the surface, W m-2 K-1."""
+    """Return the conductance between the layers and from the surface, W m-2 K-1."""
     half = 0.5 * thickness / conductivity
     return 1.0 / (half[:-1] + half[1:]), 1.0 / half[0]
 
 
 def conduct(enthalpy, water, capacity, between, top, air, seconds, parameters=P):
     work = np.zeros((12, enthalpy.size))
-    return column.conduct(
+    return conduction.conduct(
         enthalpy, water, capacity, between, top, air, 0.0, seconds, parameters, work
     )
 
@@ -60,7 +63,7 @@ def test_step_change_follows_the_error_function():
 
 
 def test_freezing_front_follows_neumann():
-    """Saturated soil at 1 °C, its surface held at -5 °C: front = 2 λ sqrt(α t)."""
+    """In saturated soil at 1 °C whose surface is held at -5 °C, the front is at 2 λ sqrt(α t)."""
     thickness = np.full(300, 0.01)
     depth = np.cumsum(thickness)
     conductivity, solids, wetness = 2.0, 1.2e6, 400.0
@@ -85,7 +88,7 @@ def test_freezing_front_follows_neumann():
 
     expected = 2.0 * brentq(front, 1e-3, 3.0) * np.sqrt(conductivity / frozen * days * DAY)
     ice = sum(
-        (1.0 - column.temperature_of(h, w, c, sharp)[1]) * 0.01
+        (1.0 - conduction.temperature_of(h, w, c, sharp)[1]) * 0.01
         for h, w, c in zip(state, water, capacity, strict=True)
     )
     assert depth[-1] > 2 * expected
@@ -103,26 +106,26 @@ def test_temperature_inverts_enthalpy(temperature, water):
         enthalpy = (capacity + P.capacity_ice * water) * temperature - P.latent_heat * water * (
             1.0 - liquid
         )
-    found, share, slope = column.temperature_of(enthalpy, water, capacity, P)
+    found, share, slope = conduction.temperature_of(enthalpy, water, capacity, P)
     assert found == pytest.approx(temperature, abs=1e-9)
     assert 0.0 < share <= 1.0
     nudge = 1.0
-    after = column.temperature_of(enthalpy + nudge, water, capacity, P)[0]
+    after = conduction.temperature_of(enthalpy + nudge, water, capacity, P)[0]
     if temperature != 0.0:
         assert after - found == pytest.approx(slope * nudge, rel=1e-3, abs=1e-12)
 
 
 def year_of_steps(mean, swing, rain, years=3):
-    """Drive one column; yield its budgets step by step."""
-    layers = column.soil()
+    """Drive one column; yield its budget at each step."""
+    layers = soil_layers()
     columns = column.new_columns(np.array([mean]))
     enthalpy, water, snow = columns.enthalpy[0], columns.water[0], 0.0
-    work = np.zeros((12, column.LAYERS))
-    column.refresh(enthalpy, water, layers.capacity, P, work)
-    for step in range(years * column.STEPS):
-        angle = 2 * np.pi * step / column.STEPS
+    work = np.zeros((WORK_ROWS, LAYERS))
+    column_kernels.refresh(enthalpy, water, layers.capacity, P, work)
+    for step in range(years * STEPS):
+        angle = 2 * np.pi * step / STEPS
         before = enthalpy.sum(), water.sum() + snow
-        snow, heat, carried, evaporation, runoff = column.column_step(
+        snow, heat, carried, evaporation, runoff = column_kernels.column_step(
             enthalpy,
             water,
             snow,
@@ -147,7 +150,7 @@ def year_of_steps(mean, swing, rain, years=3):
 
 @pytest.mark.parametrize("mean, swing, rain", [(-12, 22, 8e-6), (-3, 18, 1.5e-5), (5, 12, 3e-5)])
 def test_energy_and_water_are_conserved_at_each_step(mean, swing, rain):
-    room = 1000.0 * column.soil().porosity * column.THICKNESS
+    room = 1000.0 * soil_layers().porosity * THICKNESS
     for before, enthalpy, water, snow, heat, carried, evaporation, runoff in year_of_steps(
         mean, swing, rain
     ):
@@ -158,23 +161,23 @@ def test_energy_and_water_are_conserved_at_each_step(mean, swing, rain):
         assert evaporation >= 0.0 and runoff >= -1e-12
 
 
-def test_straight_lines_keep_monthly_means():
+def test_interpolated_air_temperature_keeps_monthly_means():
     from mpcf.demo.weather import mid_month_values
 
     months = np.arange(48)
     mean = -20.0 * np.cos(2 * np.pi * (months + 0.5) / 12)[None, :]
     columns = column.new_columns(np.array([-8.0]))
     record = column.advance(
-        columns, mid_month_values(mean), np.full((1, 48), 1e-5), np.zeros((1, column.STEPS))
+        columns, mid_month_values(mean), np.full((1, 48), 1e-5), np.zeros((1, STEPS))
     )
     np.testing.assert_allclose(record.air[0, 12:36], mean[0, 12:36], atol=0.25)
     np.testing.assert_allclose(record.precipitation, 1e-5, rtol=1e-5)
 
 
 def test_calendar_gives_each_day_to_one_month():
-    month, here, left, weight = column.step_calendar()
+    month, here, left, weight = step_calendar()
     days = np.zeros(13)
     np.add.at(days, month, 5.0 * here)
     np.add.at(days, month + 1, 5.0 * (1.0 - here))
-    np.testing.assert_allclose(days[:12], column.MONTH_DAYS)
+    np.testing.assert_allclose(days[:12], MONTH_DAYS)
     assert (np.diff(left) >= 0).all() and ((weight >= 0) & (weight <= 1)).all()

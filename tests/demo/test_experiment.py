@@ -1,4 +1,4 @@
-"""The ensemble as a whole: its dataset, plausible size, and determinism."""
+"""The ensemble as a whole: its dataset, plausible magnitudes, and determinism."""
 
 import filecmp
 
@@ -42,7 +42,7 @@ def test_dataset_is_standard(demo):
     assert demo.co2.dims == ("member", "time")
 
 
-def test_values_are_there_on_soil_only(demo):
+def test_there_are_values_on_soil_only(demo):
     soil = (demo.sftlf > 0) & (demo.sftgif == 0)
     for name in ("gpp", "tsl", "mrsll", "snd"):
         last = demo[name].isel(time=-1, member=-1)
@@ -56,7 +56,7 @@ def test_members_differ(demo):
     assert float(np.abs(demo.warming.diff("member")).max()) > 0.05
 
 
-def test_permafrost_area_and_carbon_have_a_plausible_size(demo):
+def test_permafrost_area_and_carbon_are_plausible(demo):
     area = demo.areacella * demo.sftlf / 100
     base = demo.isel(member=0, time=slice(0, 180))
     frozen = (base.tsl.coarsen(time=12).max() <= 273.15).isel(depth=demo.depth.values <= 3.0)
@@ -69,7 +69,7 @@ def test_permafrost_area_and_carbon_have_a_plausible_size(demo):
 
 
 def test_carbon_stocks_follow_the_fluxes(demo):
-    """Over the whole run, but for the rounding of what is stored."""
+    """Over the whole run, apart from the rounding of stored values."""
     one = demo.isel(member=0)
     net = (one.gpp - one.ra - one.rh).astype(float).values.reshape(301, 12, 5, 36)
     gain = np.einsum("ymij,m->yij", net, YEAR)[1:].sum(axis=0)

@@ -1,4 +1,4 @@
-"""Drawn parameters: within their ranges, and the ranges those that the model card shows."""
+"""Drawn parameters: they lie within their ranges, which the model card shows."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from mpcf.demo.perturbed import RANGES, draw
 CARD = Path(__file__).parents[2] / "book" / "model-card.md"
 
 
-def test_model_card_shows_what_is_drawn():
+def test_model_card_shows_the_ranges():
     section = CARD.read_text(encoding="utf-8").split("### Drawn parameters")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (\w+) \| ([\d.]+)–([\d.]+) ?(.*) \|$", section, re.MULTILINE)
     units = parameters.table().set_index("parameter")["unit"].map(typeset_unit).replace("1", "")
@@ -29,7 +29,7 @@ def test_sets_cover_each_range_evenly():
         assert places == list(range(16)), name
 
 
-def test_snow_conducts_as_the_square_of_its_density():
+def test_conductivity_of_snow_follows_the_square_of_its_density():
     for one in draw(4):
         dense = one.soil.snow_density / parameters.SOIL.snow_density
         expected = parameters.SOIL.snow_conductivity * dense**2

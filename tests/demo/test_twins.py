@@ -1,4 +1,4 @@
-"""Twins: nothing changes where nothing is held, effects add up, and each hold does what it says."""
+"""Twins: with nothing held nothing changes, effects add up, and each hold does what it says."""
 
 from dataclasses import replace
 
@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpcf.demo import carbon, column, twins
-from mpcf.demo.experiment import REFERENCE, Experiment
+from mpcf.demo import carbon_kernels, column, records, twins, worlds
+from mpcf.demo.calendar import STEPS
+from mpcf.demo.experiment import CO2_REFERENCE, Experiment
+from mpcf.demo.soil import WET_LAYERS
 from mpcf.ground.geography import grid
 
 
 @pytest.fixture(scope="module")
 def world():
-    """A coarse experiment with one member, its twins, and what they give."""
+    """Return a coarse experiment, its one member, the twins, and their results."""
     experiment = Experiment(grid(20.0, 60.0), 1, seed=7)
     member = experiment.member(0)
     made = twins.Twins(experiment)
@@ -22,20 +24,20 @@ def world():
 
 
 def total(values):
-    """Net uptake."""
+    """Return net uptake."""
     return values["gpp"] - values["ra"] - values["rh"]
 
 
 def test_a_twin_with_nothing_held_is_the_member_itself(world):
     experiment, member, made, _ = world
-    begin = experiment.years(1850, 1985)
-    own = twins.Records(
-        {"full": experiment.shared.at(made.cells)}, {"full": experiment.calm.co2[0, begin]}
+    begin = experiment.year_mask(1850, 1985)
+    own = records.Records(
+        {"full": experiment.shared.at(made.cells)}, {"full": experiment.forced.co2[0, begin]}
     )
     state = experiment.rest_carbon.at(made.cells)
-    made._live(state, own.drivers(twins.World()))
-    later = twins.Records({"full": member.monthly.at(made.cells)}, {"full": member.co2})
-    fluxes = made._live(state, later.drivers(twins.World()))
+    made._advance_carbon(state, own.drivers(worlds.World()))
+    later = records.Records({"full": member.monthly.at(made.cells)}, {"full": member.co2})
+    fluxes = made._advance_carbon(state, later.drivers(worlds.World()))
     for name in ("gpp", "ra", "rh", "soil"):
         ours, theirs = getattr(fluxes, name), getattr(member.fluxes, name)[made.cells]
         np.testing.assert_array_equal(ours, theirs)
@@ -43,27 +45,31 @@ def test_a_twin_with_nothing_held_is_the_member_itself(world):
 
 def test_a_column_held_at_its_own_water_is_the_column_itself(world):
     experiment, _, made, _ = world
-    weather = experiment.own_weather(0, experiment.planet.warming[0], made.cells).months(0, 480)
-    steps = weather.temperature.shape[1] // 12 * column.STEPS
-    water = np.empty((made.cells.size, steps, column.WET_LAYERS), np.float32)
+    weather = experiment.own_weather(0, experiment.scenario.warming[0], made.cells).months(0, 480)
+    steps = weather.temperature.shape[1] // 12 * STEPS
+    water = np.empty((made.cells.size, steps, WET_LAYERS), np.float32)
     start = experiment.rest.at(made.cells)
     own = experiment.advance(start.copy(), weather, made.cells, water_steps=water)
-    for held in (column.Held(water), column.Held(path=water), column.Held(water, water)):
+    for held in (
+        column.HeldWater(water),
+        column.HeldWater(conduction=water),
+        column.HeldWater(water, water),
+    ):
         twin = experiment.advance(start.copy(), weather, made.cells, held=held)
-        # the kept water is rounded to float32
+        # the recorded water is rounded to float32
         np.testing.assert_allclose(twin.temperature, own.temperature, atol=2e-3)
         np.testing.assert_allclose(twin.liquid, own.liquid, atol=2e-2)
 
 
 def test_a_wetter_column_freezes_later_and_thaws_less(world):
-    """Latent heat alone: the sign and the size are those of Stefan's solution."""
+    """Latent heat alone damps the seasonal cycle, as in Stefan's solution."""
     experiment, _, made, _ = world
-    weather = experiment.own_weather(0, experiment.planet.warming[0], made.cells).months(0, 240)
-    steps = weather.temperature.shape[1] // 12 * column.STEPS
+    weather = experiment.own_weather(0, experiment.scenario.warming[0], made.cells).months(0, 240)
+    steps = weather.temperature.shape[1] // 12 * STEPS
     start = experiment.rest.at(made.cells)
-    water = np.empty((made.cells.size, steps, column.WET_LAYERS), np.float32)
+    water = np.empty((made.cells.size, steps, WET_LAYERS), np.float32)
     own = experiment.advance(start.copy(), weather, made.cells, water_steps=water)
-    wet = experiment.advance(start.copy(), weather, made.cells, held=column.Held(1.5 * water))
+    wet = experiment.advance(start.copy(), weather, made.cells, held=column.HeldWater(1.5 * water))
     swing = [
         np.ptp(run.temperature[:, :, 3].reshape(-1, 20, 12), axis=2).mean() for run in (own, wet)
     ]
@@ -72,10 +78,10 @@ def test_a_wetter_column_freezes_later_and_thaws_less(world):
 
 def test_effects_add_up_to_the_whole_change(world):
     _, member, made, found = world
-    full = twins.yearly_fluxes(member.fluxes)
-    for i, meaning in enumerate(twins.MEANINGS):
+    full = records.yearly_fluxes(member.fluxes)
+    for i, meaning in enumerate(worlds.MEANINGS):
         everything = {
-            v: found["direct"][v][i, list(twins.HELD).index("everything")]
+            v: found["direct"][v][i, list(worlds.HELD).index("everything")]
             for v in ("gpp", "ra", "rh")
         }
         whole = total(full)[:, made.cells] - total(everything)
@@ -84,68 +90,68 @@ def test_effects_add_up_to_the_whole_change(world):
         assert np.abs(whole[-50:]).mean() > 1.0
 
 
-def test_the_rest_world_is_the_same_in_both_meanings_and_does_not_drift(world):
+def test_the_rest_nullis_the_same_in_both_meanings_and_does_not_drift(world):
     _, _, _, found = world
-    at_rest = list(twins.HELD).index("everything")
+    at_rest = list(worlds.HELD).index("everything")
     both = found["direct"]["rh"][:, at_rest]
     np.testing.assert_array_equal(both[0], both[1])
     nep = total({v: found["direct"][v][0, at_rest] for v in ("gpp", "ra", "rh")})
-    assert abs(nep.mean()) < 2.0  # gC m-2 yr-1, of some 200 that plants take up
+    assert abs(nep.mean()) < 2.0  # gC m-2 yr-1; plants take up about 200
 
 
-def test_sides_act_on_their_own_flux_only(world):
+def test_moisture_of_each_side_acts_on_its_own_flux_first(world):
     _, member, made, found = world
-    full = twins.yearly_fluxes(member.fluxes)
-    names = list(twins.HELD)
+    full = records.yearly_fluxes(member.fluxes)
+    names = list(worlds.HELD)
     only_plants = {v: found["direct"][v][:, names.index("photosynthesis")] for v in ("gpp", "rh")}
     only_microbes = {v: found["direct"][v][:, names.index("decomposition")] for v in ("gpp", "rh")}
     np.testing.assert_array_equal(only_microbes["gpp"][0], full["gpp"][:, made.cells])
     assert np.abs(only_plants["gpp"][0] - full["gpp"][:, made.cells]).max() > 1.0
-    # litter links the sides: plants reach microbes through it, late and damped
+    # litter links the two: plants affect microbes through it, late and damped
     assert np.abs(only_plants["rh"][0] - full["rh"][:, made.cells]).max() > 0.1
 
 
 def test_instantaneous_effects_are_those_of_the_stocks_as_they_are(world):
     _, member, made, found = world
     gpp = found["effects"]["gpp_instant"]
-    sides = {cause: i for i, cause in enumerate(twins.CAUSES)}
+    sides = {cause: i for i, cause in enumerate(worlds.CAUSES)}
     assert (gpp[:, sides["decomposition"]] == 0.0).all()
     assert (found["effects"]["rh_instant"][:, sides["photosynthesis"]] == 0.0).all()
-    # CO2 acts on photosynthesis at once and in proportion
-    p = carbon.values()
-    growth = 1.0 + p.co2_response * np.log(member.co2[15:] / REFERENCE["co2_reference"])
-    rest = 1.0 + p.co2_response * np.log(made._co2_at_rest / REFERENCE["co2_reference"])
-    full = twins.yearly_fluxes(member.fluxes)["gpp"][:, made.cells]
+    # CO2 acts on photosynthesis immediately and in proportion
+    p = carbon_kernels.kernel_parameters()
+    growth = 1.0 + p.co2_response * np.log(member.co2[15:] / CO2_REFERENCE)
+    rest = 1.0 + p.co2_response * np.log(made._co2_at_rest / CO2_REFERENCE)
+    full = records.yearly_fluxes(member.fluxes)["gpp"][:, made.cells]
     expected = full * (1.0 - rest / growth[:, None])
     np.testing.assert_allclose(gpp[0, sides["co2"]], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_null_twins_do_not_see_moisture(world):
-    """Their carbon is the same whatever the year's weather did to soil moisture."""
+    """Their carbon is the same whatever the weather does to soil moisture."""
     experiment, _, made, _ = world
     years = 3
-    mean = twins.mean_year(made._mean, years)
+    mean = records.mean_year(made._mean, years)
     fields = ("air", "precipitation", "snow_depth", "temperature")
     one = experiment.shared.at(made.cells).months(0, 12 * years)
     calm = column.Monthly(*(getattr(one, v) for v in fields), mean.liquid, mean.ice)
-    for meaning in twins.MEANINGS:
-        world_ = twins.null(meaning)
+    for meaning in worlds.MEANINGS:
+        null = worlds.null_world(meaning)
         # drier, in the same phase
         wild = replace(calm, liquid=0.7 * calm.liquid, ice=0.7 * calm.ice)
         runs = []
         for full in (calm, wild):
-            records = made._records(full, calm, np.full(years, 400.0))
-            runs.append(made._live(made._carbon[world_].copy(), records.drivers(world_)))
-        # to float32 rounding of liquid water; fluxes are some 1e-8
+            seen = made._records(full, calm, np.full(years, 400.0))
+            runs.append(made._advance_carbon(made._carbon[null].copy(), seen.drivers(null)))
+        # to float32 rounding of liquid water; fluxes are about 1e-8
         np.testing.assert_allclose(runs[0].rh, runs[1].rh, rtol=1e-6, atol=1e-15)
         np.testing.assert_allclose(runs[0].gpp, runs[1].gpp, rtol=1e-6, atol=1e-15)
 
 
-def test_both_scenarios_are_one_until_emissions_end(world):
+def test_both_scenarios_are_identical_until_emissions_end(world):
     _, member, _, found = world
     zero = 2117 - 2000
     frozen = found["recovery"]["frozen_depth"]
-    held = found["columns"]["frozen_depth"][twins.THERMAL.index("thermal")]
+    held = found["columns"]["frozen_depth"][worlds.THERMAL.index("thermal")]
     np.testing.assert_array_equal(frozen[1, 1:zero], held[1:zero])
     assert np.abs(frozen[1, zero + 50 :] - held[zero + 50 :]).max() > 0.0
     assert found["recovery"]["warming"][-1] < member.warming[-1] - 0.5
@@ -154,15 +160,15 @@ def test_both_scenarios_are_one_until_emissions_end(world):
 @given(st.lists(st.floats(-10, 10), min_size=8, max_size=8))
 def test_shapley_values_of_an_additive_game_are_its_parts(parts):
     value = {
-        s: sum(parts["abc".index(c)] for c in s) + parts[3] for s in twins.subsets(tuple("abc"))
+        s: sum(parts["abc".index(c)] for c in s) + parts[3] for s in worlds.subsets(tuple("abc"))
     }
-    effects = twins.shapley(value, tuple("abc"))
+    effects = worlds.shapley(value, tuple("abc"))
     np.testing.assert_allclose(effects, parts[:3], atol=1e-9)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=8, max_size=8))
 def test_shapley_values_add_up(values):
-    value = dict(zip(twins.subsets(tuple("abc")), values, strict=True))
-    effects = twins.shapley(value, tuple("abc"))
+    value = dict(zip(worlds.subsets(tuple("abc")), values, strict=True))
+    effects = worlds.shapley(value, tuple("abc"))
     whole = value[frozenset("abc")] - value[frozenset()]
     assert sum(effects) == pytest.approx(whole, abs=1e-9)

@@ -1,7 +1,7 @@
-"""Verification of the demonstration ensemble: budgets, convergence and rest.
+"""Verification of the demonstration ensemble: budgets, convergence and equilibrium.
 
-Bounds are measured, not wished for: where a bound states the size of an error that the model has,
-the comment beside it gives the value found.
+Bounds rest on measurements: where a bound limits an error that the model has, the text beside it
+gives the value found.
 """
 
 from dataclasses import dataclass, replace
@@ -14,20 +14,26 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.special import erf
 
-from mpcf.demo import carbon, column, weather
+from mpcf.demo import carbon, column, column_kernels, conduction, weather
+from mpcf.demo.calendar import MONTH_DAYS, STEP_MIDDLES, STEPS
+from mpcf.demo.column_kernels import WORK_ROWS
 from mpcf.demo.parameters import CARBON, CLIMATE, SOIL, WEATHER, Physics
+from mpcf.demo.soil import LAYERS, THICKNESS, max_water, node_depth, soil_layers
+from mpcf.demo.soil import WET_LAYERS as WET
 
-P = column.values()
+P = conduction.kernel_parameters()
 DAY = 86400.0
-SECONDS = column.MONTH_DAYS * DAY
-WET = column.WET_LAYERS
+SECONDS = MONTH_DAYS * DAY
 
 
-# Freezing in one phase: Stefan.
+# Freezing of water at 0 °C: Stefan's solution.
 
 
 def freeze(cold, days, steps_a_day=24):
-    """Ice (m) in saturated soil that starts liquid at 0 °C, its surface at `cold`, at `days`."""
+    """Return frozen depth (m) at `days` in saturated soil at 0 °C with its surface at `cold`.
+
+    Also return the Stefan number and the diffusivity of frozen soil (m2 s-1).
+    """
     thickness = np.full(200, 0.01)
     conductivity, solids, wetness = 2.0, 1.2e6, 400.0
     half = 0.5 * thickness / conductivity
@@ -37,12 +43,12 @@ def freeze(cold, days, steps_a_day=24):
     state, work = np.zeros(200), np.zeros((12, 200))
     depths = []
     for step in range(max(days) * steps_a_day):
-        column.conduct(
+        conduction.conduct(
             state, water, capacity, between, top, cold, 0.0, DAY / steps_a_day, sharp, work
         )
         if (step + 1) % steps_a_day == 0 and (step + 1) // steps_a_day in days:
             layers = zip(state, water, capacity, strict=True)
-            share = np.array([column.temperature_of(h, w, c, sharp)[1] for h, w, c in layers])
+            share = np.array([conduction.temperature_of(h, w, c, sharp)[1] for h, w, c in layers])
             depths.append(((1.0 - share) * thickness).sum())
     frozen = solids + wetness * P.capacity_ice
     stefan = frozen * -cold / (P.latent_heat * wetness)
@@ -65,7 +71,7 @@ def test_freezing_follows_stefan(cold):
     assert exponent == pytest.approx(0.5, abs=0.001)
     if number < 0.04:
         np.testing.assert_allclose(depths, np.sqrt(2.0 * number * spread * time), rtol=0.008)
-    else:  # where the limit must not hold any more
+    else:  # where the limit no longer holds
         assert np.sqrt(2.0 * number * spread * time[-1]) > 1.015 * depths[-1]
 
 
@@ -74,7 +80,7 @@ def test_freezing_follows_stefan(cold):
 
 @dataclass
 class Budget:
-    """What one step says of itself, and what is there afterwards."""
+    """Heat and water that a step reports, and the errors of its budgets."""
 
     heat: float
     carried: float
@@ -100,12 +106,12 @@ def arrays(layers):
 
 def steps(soil, enthalpy, water, air, rain, sun):
     """Advance one column; yield the budget of each step."""
-    layers, p = column.soil(soil), column.values(soil)
-    work, snow = np.zeros((12, column.LAYERS)), 0.0
-    column.refresh(enthalpy, water, layers.capacity, p, work)
+    layers, p = soil_layers(soil), conduction.kernel_parameters(soil)
+    work, snow = np.zeros((WORK_ROWS, LAYERS)), 0.0
+    column_kernels.refresh(enthalpy, water, layers.capacity, p, work)
     for step in range(air.size):
         energy, mass = enthalpy.copy(), np.append(water, snow)
-        snow, heat, carried, evaporation, runoff = column.column_step(
+        snow, heat, carried, evaporation, runoff = column_kernels.column_step(
             enthalpy, water, snow, air[step], rain[step], sun[step], *arrays(layers), p, work,
             water, water, False,
         )  # fmt: skip
@@ -129,7 +135,7 @@ soils = st.fixed_dictionaries(
         "porosity_mineral": st.floats(0.2, 0.6),
         "snow_density": st.floats(100.0, 500.0),
         "max_snow": st.floats(5.0, 600.0),
-        "melt": st.floats(1.0, 8.0),
+        "degree_day_factor": st.floats(1.0, 8.0),
         "priestley_taylor": st.floats(0.0, 1.5),
         "wilting": st.floats(0.0, 0.4),
         "field_capacity": st.floats(0.3, 0.95),
@@ -155,14 +161,14 @@ soils = st.fixed_dictionaries(
 def test_budgets_close_whatever_the_soil_and_the_weather(changes, mean, swing, wet, start, seed):
     soil = replace(SOIL, **changes)
     rng = np.random.default_rng(seed)
-    length = 12 * column.STEPS
-    angle = 2 * np.pi * np.arange(length) / column.STEPS
+    length = 12 * STEPS
+    angle = 2 * np.pi * np.arange(length) / STEPS
     air = mean - swing * np.cos(angle) + rng.normal(0.0, 5.0, length)
     rain = wet * rng.exponential(1.0, length) * (rng.random(length) < 0.5)
     sun = np.maximum(200.0 - 250.0 * np.cos(angle), 0.0)
     columns = column.new_columns(np.array([mean]), soil)
     enthalpy, water = columns.enthalpy[0], columns.water[0]
-    room = 1000.0 * column.soil(soil).porosity * column.THICKNESS
+    room = 1000.0 * soil_layers(soil).porosity * THICKNESS
     water *= start / soil.field_capacity
     # The column holds about 1e9 J m-2: 1e-5 is 1e-14 of it. Found: 1e-7.
     for budget in steps(soil, enthalpy, water, air, rain, sun):
@@ -176,10 +182,10 @@ def test_budgets_close_whatever_the_soil_and_the_weather(changes, mean, swing, w
 
 @pytest.mark.parametrize("mean, swing, rain", [(-12, 24, 8e-6), (-3, 20, 1.5e-5), (6, 16, 3e-5)])
 def test_budgets_close_over_two_centuries(mean, swing, rain):
-    """The sums of 14 600 steps, in which each way in and out is used."""
+    """Over 14 600 steps, in which heat and water use every path in and out."""
     rng = np.random.default_rng(7)
-    length = 200 * column.STEPS
-    angle = 2 * np.pi * np.arange(length) / column.STEPS
+    length = 200 * STEPS
+    angle = 2 * np.pi * np.arange(length) / STEPS
     air = mean - swing * np.cos(angle) + rng.normal(0.0, 3.0, length)
     fall = rain * rng.exponential(1.0, length)
     sun = np.maximum(200.0 - 250.0 * np.cos(angle), 0.0)
@@ -209,19 +215,19 @@ def test_budgets_close_over_two_centuries(mean, swing, rain):
     seed=st.integers(0, 2**32 - 1),
 )
 def test_water_that_moves_brings_its_own_temperature(changes, warmth, wet, start, seed):
-    """Soil, air and rain of one temperature keep it however the water moves.
+    """Soil, air and rain of one temperature keep it, however the water moves.
 
-    This needs no budget of the model's own: heat that is dropped, or counted twice, on any way
+    This does not rely on the model's own budget: heat that is lost or counted twice on any path
     of the water changes the temperature of a layer.
     """
     # A narrow range, so that all precipitation falls as rain.
     soil = replace(SOIL, **(changes | {"geothermal": 0.0, "snow_range": 0.1}))
     rng = np.random.default_rng(seed)
-    length = 4 * column.STEPS
+    length = 4 * STEPS
     rain = wet * rng.exponential(1.0, length) * (rng.random(length) < 0.5)
-    layers = column.soil(soil)
+    layers = soil_layers(soil)
     room = 1000.0 * layers.porosity * layers.thickness
-    water = room * rng.random(column.LAYERS) * start
+    water = room * rng.random(LAYERS) * start
     enthalpy = (layers.capacity + soil.capacity_water * water) * warmth
     before = water.copy()
     moved = 0.0
@@ -240,7 +246,7 @@ carbons = st.fixed_dictionaries(
         "plant_time": st.floats(0.5, 50.0),
         "fast_rate": st.floats(0.05, 10.0),
         "to_slow": st.floats(0.0, 1.0),
-        "respired": st.floats(0.1, 0.9),
+        "respired_share": st.floats(0.1, 0.9),
         "q10": st.floats(1.2, 4.0),
         "co2_response": st.floats(0.0, 1.0),
         "cover_memory": st.floats(0.5, 50.0),
@@ -251,12 +257,12 @@ carbons = st.fixed_dictionaries(
 @settings(max_examples=30)
 @given(changes=carbons, seed=st.integers(0, 2**32 - 1))
 def test_carbon_budget_closes_each_month(changes, seed):
-    """Weather and soil that have nothing to do with each other; stocks that are not at rest."""
+    """For weather unrelated to the soil and stocks out of equilibrium."""
     rng = np.random.default_rng(seed)
     parameters = replace(CARBON, **changes)
     cells, years = 3, 60
     shape = (cells, 12 * years)
-    room = carbon.pore_room(column.soil())
+    room = max_water(soil_layers())
     flat = np.zeros(shape, np.float32)
     monthly = column.Monthly(
         rng.normal(0.0, 15.0, shape).astype(np.float32),
@@ -276,7 +282,7 @@ def test_carbon_budget_closes_each_month(changes, seed):
         slow_rate=0.1 * rng.random(cells),
     )
     before = state.plants + state.fast.sum(axis=1) + state.slow.sum(axis=1)
-    fluxes = carbon.live(
+    fluxes = carbon.advance(
         state,
         carbon.Drivers.of(monthly, rng.uniform(250.0, 900.0, years)),
         carbon.monthly_light(np.array([50.0, 62.0, 75.0])),
@@ -300,18 +306,18 @@ def run(enthalpy, water, air, rain, sun, soil, p):
     work = np.zeros((12, enthalpy.size))
     found = np.empty((air.size, WET))
     snow = 0.0
-    column.refresh(enthalpy, water, capacity, p, work)
+    column_kernels.refresh(enthalpy, water, capacity, p, work)
     for step in range(air.size):
-        snow, _, _, _, _ = column.column_step(
+        snow, _, _, _, _ = column_kernels.column_step(
             enthalpy, water, snow, air[step], rain, sun[step], thickness, porosity, capacity,
             log_frozen, log_thawed, dry, roots, p, work, water, water, False,
         )  # fmt: skip
-        found[step] = work[column.TEMP, :WET]
+        found[step] = work[column_kernels.TEMP, :WET]
     return found
 
 
 def thaw_depth(warmest, middle):
-    """Depth to which the warmest temperatures (layer,) are above 0 °C, m; nan if all are."""
+    """Return the depth (m) to which the warmest temperatures are above 0 °C; NaN if all are."""
     frozen = np.nonzero(warmest <= 0.0)[0]
     if frozen.size == 0:
         return np.nan
@@ -323,16 +329,16 @@ def thaw_depth(warmest, middle):
 
 
 def year_of(days):
-    """Middle of the steps of a year, years."""
+    """Return the middle of the steps of a year, years."""
     return (np.arange(round(365 / days)) + 0.5) * days / 365.0
 
 
 def settle(mean, swing, rain, days, years=80):
-    """Active layer (m), mean temperature (°C) and water (kg m-2) after `years` at one step size."""
+    """Return active layer (m), mean temperature (°C) and water (kg m-2) after `years`."""
     time = year_of(days)
     air = mean - swing * np.cos(2 * np.pi * (time - 0.045))
     sun = np.maximum(200.0 - 250.0 * np.cos(2 * np.pi * (time + 0.03)), 0.0)
-    columns, layers = column.new_columns(np.array([float(mean)])), column.soil()
+    columns, layers = column.new_columns(np.array([float(mean)])), soil_layers()
     found = run(
         columns.enthalpy[0],
         columns.water[0],
@@ -343,7 +349,7 @@ def settle(mean, swing, rain, days, years=80):
         P._replace(step=days),
     )
     last = found.reshape(years, time.size, WET)[-10:]
-    depth = thaw_depth(last.max(axis=(0, 1)), carbon.middle(layers))
+    depth = thaw_depth(last.max(axis=(0, 1)), node_depth(layers))
     weight = layers.thickness[:WET] / layers.thickness[:WET].sum()
     return depth, last.mean(axis=(0, 1)) @ weight, columns.water[0].sum()
 
@@ -361,16 +367,16 @@ CLIMATES = {
 
 @pytest.mark.parametrize("climate", CLIMATES)
 def test_shorter_steps_converge(climate):
-    """5, 2.5, 1 and 0.5 days: the answers draw together, and 5 days are off by what is known.
+    """Steps of 5, 2.5, 1 and 0.5 days: results converge, and the error of 5 days is known.
 
     Found between 5 d and 1 d: the soil is 0.09 to 0.54 K warmer with 5 d in all climates (0.54 K
     in the snowy one), the active layer 0.7 to 9 % deeper, its water within 1.1 %. Between 1 d and
-    0.5 d: 0.015 to 0.045 K, 1.2 % and 0.4 %. So what steps of 5 d leave is an error of first
-    order, of some tenths of a kelvin; it doesn't decide between permafrost and none here.
+    0.5 d: 0.015 to 0.045 K, 1.2 % and 0.4 %. Steps of 5 d therefore leave a first-order error of
+    a few tenths of a kelvin, which does not decide here whether there is permafrost.
     """
     answers = np.array([settle(*CLIMATES[climate], days) for days in (5.0, 2.5, 1.0, 0.5)])
     depth, temperature, water = answers.T
-    assert (np.isnan(depth) == np.isnan(depth[0])).all()  # permafrost or none, at each step size
+    assert (np.isnan(depth) == np.isnan(depth[0])).all()  # permafrost or not, at every step size
     assert abs(temperature[3] - temperature[2]) < abs(temperature[1] - temperature[0])
     assert abs(temperature[3] - temperature[2]) < 0.06
     assert abs(temperature[2] - temperature[0]) < 0.6
@@ -382,7 +388,7 @@ def test_shorter_steps_converge(climate):
 
 @numba.njit(error_model="numpy")
 def heat_alone(parts, years, mean, swing, cover, soil, p):
-    """Heat in a column of still water, each layer cut in `parts`; warmest, mean (layer,)."""
+    """Return warmest and mean temperature and thickness of layers cut in `parts`, without flow."""
     thickness, porosity, capacity, log_frozen, log_thawed, dry, _roots = soil
     n = parts * thickness.size
     wide, heat, water = np.empty(n), np.empty(n), np.empty(n)
@@ -409,8 +415,8 @@ def heat_alone(parts, years, mean, swing, cover, soil, p):
             j = i // parts
             k = p.conductivity_rock
             if porosity[j] > 0.0:
-                share = column.temperature_of(enthalpy[i], water[i], heat[i], p)[1]
-                k = column._conductivity(
+                share = conduction.temperature_of(enthalpy[i], water[i], heat[i], p)[1]
+                k = conduction.conductivity(
                     p.field_capacity, share, log_frozen[j], log_thawed[j], dry[j]
                 )
             resistance[i] = 0.5 * wide[i] / k
@@ -418,12 +424,12 @@ def heat_alone(parts, years, mean, swing, cover, soil, p):
             between[i] = 1.0 / (resistance[i] + resistance[i + 1])
         snow = cover if air < 0.0 else 0.0
         top = 1.0 / (p.surface_resistance + snow + resistance[0])
-        column.conduct(
+        conduction.conduct(
             enthalpy, water, heat, between, top, air, p.geothermal, p.step * 86400.0, p, work
         )
         if step >= (years - 10) * 73:
             for i in range(n):
-                t = column.temperature_of(enthalpy[i], water[i], heat[i], p)[0]
+                t = conduction.temperature_of(enthalpy[i], water[i], heat[i], p)[0]
                 warmest[i] = max(warmest[i], t)
                 average[i] += t / 730.0
     return warmest, average, wide
@@ -431,12 +437,12 @@ def heat_alone(parts, years, mean, swing, cover, soil, p):
 
 @pytest.mark.parametrize("mean, swing, cover", [(-14, 20, 0.4), (-8, 22, 0.5), (-5, 18, 0.6)])
 def test_thinner_layers_converge(mean, swing, cover):
-    """Heat with still water in 15, 30, 60 and 120 layers of the same soil.
+    """Heat without flow of water in 15, 30, 60 and 120 layers of the same soil.
 
     Found between 15 and 120: active layer within 6 %, mean temperature within 0.031 K; between 60
     and 120: 1 % and 0.0013 K.
     """
-    soil = arrays(column.soil())
+    soil = arrays(soil_layers())
     depth, temperature = [], []
     for parts in (1, 2, 4, 8):
         warmest, average, wide = heat_alone(parts, 80, float(mean), float(swing), cover, soil, P)
@@ -450,14 +456,14 @@ def test_thinner_layers_converge(mean, swing, cover):
     assert abs(depth[3] / depth[0] - 1.0) < 0.08
 
 
-# Rest.
+# Equilibrium.
 
 LAT = np.array([72.0, 66.0, 62.0, 58.0, 52.0])
 LON = np.array([-120.0, 130.0, -140.0, 60.0, 100.0])
 
 
 def control(years, noise):
-    """Unforced columns at five places: monthly record of `years` after the spin-up, and carbon."""
+    """Return months and carbon of unforced columns at five places, after the spin-up."""
     normals = weather.climate_at(LAT, LON)
     spin = 100
     air = weather.forcing(LAT, LON, normals, np.zeros(spin + years), 0.0, np.random.default_rng(5))
@@ -467,7 +473,7 @@ def control(years, noise):
         wet = np.mean(air.precipitation.reshape(LAT.size, -1, 12), axis=1)
         quiet, wet = np.tile(quiet, spin + years), np.tile(wet, spin + years)
         air = weather.Weather(quiet, wet, weather.mid_month_values(quiet))
-    sun = weather.daily_insolation(LAT, np.arange(column.STEPS) * 5.0 + 2.5)
+    sun = weather.daily_insolation(LAT, STEP_MIDDLES)
     columns = column.new_columns(air.temperature[:, : 12 * spin].mean(axis=1))
     record = column.advance(
         columns, weather.mid_month_values(air.temperature), air.precipitation, sun
@@ -480,35 +486,35 @@ def control(years, noise):
     reference = {"co2_reference": CLIMATE.co2_preindustrial}
     state = carbon.equilibrium(part(spin - 50, spin), co2, light, **reference)
     later = part(spin, spin + years)
-    return later, carbon.live(
+    return later, carbon.advance(
         state, carbon.Drivers.of(later, np.full(years, co2)), light, **reference
     )
 
 
 def uptake(fluxes, years):
-    """NEP by cell and year, g m-2 yr-1."""
+    """Return NEP by cell and year, gC m-2 yr-1."""
     net = (fluxes.gpp - fluxes.ra - fluxes.rh).reshape(LAT.size, years, 12)
     return 1000.0 * (net * SECONDS).sum(axis=2)
 
 
 def by_year(values, years):
-    """Annual means (cell, year, ...) in float64."""
+    """Return annual means (cell, year, ...) in float64."""
     shape = (values.shape[0], years, 12, *values.shape[2:])
-    weight = column.MONTH_DAYS / 365.0
+    weight = MONTH_DAYS / 365.0
     return np.einsum("cym...,m->cy...", values.reshape(shape).astype(float), weight)
 
 
 def test_control_in_a_climate_that_repeats_does_not_drift():
     """Found: less than 0.01 K in 300 years, but 0.11 K where permafrost is marginal (-0.4 °C).
 
-    There the spin-up of 100 years leaves thaw that goes on for a century, 3 % of its
-    water and -0.5 g m-2 yr-1 of carbon, 0.02 PgC yr-1 if it were so on 37 M km2.
+    There, after the spin-up of 100 years, thaw continues for a century, with a change of 3 % in
+    water and of -0.5 g m-2 yr-1 in carbon, which would be 0.02 PgC yr-1 on 37 million km2.
     """
     years = 300
     record, fluxes = control(years, noise=False)
     temperature = by_year(record.temperature, years)
     water = by_year(record.liquid, years).sum(axis=2) + by_year(record.ice, years).sum(axis=2)
-    assert -1.0 < temperature.mean(axis=(1, 2))[2] < 0.0  # the marginal cell is one
+    assert -1.0 < temperature.mean(axis=(1, 2))[2] < 0.0  # the marginal cell
     change = np.abs(temperature[:, -1] - temperature[:, 0]).max(axis=1)
     assert np.delete(change, 2).max() < 0.02
     assert change[2] < 0.15
@@ -523,18 +529,18 @@ def test_control_in_a_climate_that_repeats_does_not_drift():
     assert np.abs(net[:, -100:].mean(axis=1)).max() < 0.3
 
 
-def test_control_with_weather_rests_in_the_mean():
+def test_control_with_weather_does_not_drift_in_the_mean():
     """Found: NEP of 3.9 g m-2 yr-1 or less by cell, 0.7 in the mean of five.
 
     The yearly values have a standard deviation of 30 and the pools a memory of decades, so the mean
-    of 300 years has a standard error of 2 to 3 g m-2 yr-1 by itself; 2 in the mean would be
-    0.07 PgC yr-1 on 37 M km2.
+    of 300 years has a standard error of 2 to 3 g m-2 yr-1; a mean of 2 would be 0.07 PgC yr-1 on
+    37 million km2.
     """
     years = 300
     record, fluxes = control(years, noise=True)
     temperature = by_year(record.temperature, years).mean(axis=2)
     halves = temperature[:, :150].mean(axis=1), temperature[:, 150:].mean(axis=1)
-    assert np.abs(halves[1] - halves[0]).max() < 0.4  # found: 0.25, of the weather itself
+    assert np.abs(halves[1] - halves[0]).max() < 0.4  # found: 0.25, from the weather itself
     net = uptake(fluxes, years)
     assert net.std(axis=1).max() > 5.0  # there is weather
     assert np.abs(net.mean(axis=1)).max() < 6.0
@@ -545,7 +551,7 @@ def test_control_with_weather_rests_in_the_mean():
 
 
 def test_monthly_means_are_the_means_of_the_days():
-    """Steps are spread over their days, and days averaged by calendar month."""
+    """Steps are spread over their days, and days are averaged by calendar month."""
     years, mean = 3, np.array([-6.0, 2.0])
     rng = np.random.default_rng(11)
     months = np.arange(12 * years)
@@ -553,29 +559,29 @@ def test_monthly_means_are_the_means_of_the_days():
     air = air + rng.normal(0.0, 3.0, air.shape)
     rain = 2e-5 * rng.exponential(1.0, air.shape)
     nodes = weather.mid_month_values(air)
-    sun = weather.daily_insolation(np.array([65.0, 55.0]), np.arange(column.STEPS) * 5.0 + 2.5)
+    sun = weather.daily_insolation(np.array([65.0, 55.0]), STEP_MIDDLES)
     start = column.new_columns(mean)
     record = column.advance(start.copy(), nodes, rain, sun)
 
-    lengths = np.tile(column.MONTH_DAYS, years)
+    lengths = np.tile(MONTH_DAYS, years)
     ends = np.cumsum(lengths)
     of_day = np.repeat(months, lengths)
-    # Mid-months, with December before and January after.
+    # Mid-months, including December before and January after.
     middles = np.concatenate([[-15.5], ends - 0.5 * lengths, [365.0 * years + 15.5]])
-    layers = column.soil()
+    layers = soil_layers()
     for cell in range(2):
         enthalpy, water, snow = start.enthalpy[cell], start.water[cell], 0.0
-        work = np.zeros((12, column.LAYERS))
-        column.refresh(enthalpy, water, layers.capacity, P, work)
+        work = np.zeros((WORK_ROWS, LAYERS))
+        column_kernels.refresh(enthalpy, water, layers.capacity, P, work)
         days = []
-        for step in range(column.STEPS * years):
+        for step in range(STEPS * years):
             warmth = np.interp(5.0 * step + 2.5, middles, nodes[cell])
             rate = rain[cell, of_day[5 * step : 5 * step + 5]].mean()
-            snow = column.column_step(
-                enthalpy, water, snow, warmth, rate, sun[cell, step % column.STEPS],
+            snow = column_kernels.column_step(
+                enthalpy, water, snow, warmth, rate, sun[cell, step % STEPS],
                 *arrays(layers), P, work, water, water, False,
             )[0]  # fmt: skip
-            states = [column.temperature_of(enthalpy[i], water[i], layers.capacity[i], P)
+            states = [conduction.temperature_of(enthalpy[i], water[i], layers.capacity[i], P)
                       for i in range(WET)]  # fmt: skip
             temp, share = np.array([s[0] for s in states]), np.array([s[1] for s in states])
             days += [[warmth, rate, snow / P.snow_density, *temp, *(share * water[:WET]),

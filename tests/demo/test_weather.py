@@ -17,7 +17,7 @@ from mpcf.ground.geography import distance, grid
         ("Churchill", 58.7, -94.1, -6.5),
     ],
 )
-def test_station_climates_are_met(name, lat, lon, mean):
+def test_climate_of_known_stations(name, lat, lon, mean):
     found = weather.climate_at(np.array([lat]), np.array([lon]))
     assert found.mean[0] == pytest.approx(mean, abs=2.0), name
 
@@ -33,7 +33,7 @@ def test_a_station_left_out_is_predicted_to_two_kelvin():
     assert np.sqrt(np.mean(np.square(errors))) < 2.5
 
 
-def test_noise_has_the_stated_variance_persistence_and_reach():
+def test_noise_has_the_stated_variance_persistence_and_length():
     lat, lon = np.array([60.0, 60.0, 75.0]), np.array([0.0, 20.0, 150.0])
     noise = weather.red_noise(np.random.default_rng(4), lat, lon, 40000, 1.8e6, 0.3)
     np.testing.assert_allclose(noise.std(axis=1), 1.0, atol=0.03)
@@ -45,13 +45,13 @@ def test_noise_has_the_stated_variance_persistence_and_reach():
     assert abs((noise[0] * noise[2]).mean()) < 0.1
 
 
-def test_sunshine_knows_the_polar_night_and_day():
+def test_insolation_in_polar_night_and_day():
     june, december = weather.daily_insolation(np.array([75.0]), np.array([171.5, 354.5]))[0]
     assert december == 0.0
     assert june == pytest.approx(520.0, abs=25.0)
 
 
-def test_warming_is_amplified_and_brings_rain():
+def test_warming_is_amplified_and_increases_precipitation():
     where = grid(8.0, 10.0)
     lat, lon = where.cell_lat, where.cell_lon
     normals = weather.climate_at(lat, lon)
