@@ -104,7 +104,7 @@ def _solve(products, whole):
 
 
 @numba.njit(**_EXACT)
-def _resample_slab(slab, start, width, k, area, panel, base, phase, counts, pairs, parts):
+def _resample_slab(slab, start, width, k, area, panel, base, summed, counts, pairs, parts):
     """Add the cells of a slab to `parts` (response, predictor and total, draw).
 
     Draws lie innermost, so that what is done to one is done to many at once.
@@ -119,7 +119,7 @@ def _resample_slab(slab, start, width, k, area, panel, base, phase, counts, pair
     grams = np.empty((len(pairs), k, columns))
     products, moved = np.empty((k, columns, draws)), np.empty((columns, draws))
     shift, draw = np.empty((columns, members)), np.empty(draws)
-    first, last = phase
+    first, last = summed
     for c in range(width):
         for j in range(columns):
             for m in range(members):
@@ -156,7 +156,7 @@ def resample_members(
     panel: Panel,
     *,
     base: tuple[int, int],
-    phase: tuple[int, int],
+    summed: tuple[int, int],
     counts: np.ndarray,
     threads: int | None = None,
 ) -> np.ndarray:
@@ -182,8 +182,8 @@ def resample_members(
         With one unit; gaps are not fitted.
     base : tuple of int
         First year of the base period and the one after its last, as positions.
-    phase : tuple of int
-        The same for the phase, whose departures from the base period are added up.
+    summed : tuple of int
+        The same for the years whose departures from the base period are added up.
     counts : ndarray (draw, member)
         How often each member was drawn.
     threads : int, optional
@@ -204,7 +204,7 @@ def resample_members(
 
     def work(slab: np.ndarray, start: int, width: int) -> None:
         parts = slabs[start // CELLS_PER_SLAB]
-        _resample_slab(slab, start, width, k, area, panel, base, phase, counts, pairs, parts)
+        _resample_slab(slab, start, width, k, area, panel, base, summed, counts, pairs, parts)
 
     over_slabs(work, (x, y), threads or numba.get_num_threads())
     return np.moveaxis(slabs.sum(axis=0), -1, 0)
