@@ -25,8 +25,8 @@ from mpcf.data.phases import BASE_YEARS
 from mpcf.folders import write_atomic
 from mpcf.method.design import Design, summed_change
 from mpcf.method.intervals import add_shared_error
-from mpcf.method.least_squares import Panel
 from mpcf.method.member_draws import resample_members
+from mpcf.method.panel import Panel
 from mpcf.method.periods import Period, base_mean, late_years, since_base
 from mpcf.method.regression import (
     ESTIMATORS,

@@ -9,8 +9,8 @@ import xarray as xr
 
 from mpcf.method.attribution import moisture_lead, period_carbon
 from mpcf.method.design import GRAMS_PER_PETAGRAM, Design, petagrams, region_cells, summed_change
-from mpcf.method.least_squares import Panel
 from mpcf.method.member_draws import resample_members
+from mpcf.method.panel import Panel
 from mpcf.method.periods import base_period, periods_within
 from mpcf.method.regression import ESTIMATORS, long_run_error, refuse_one_member, transform
 from mpcf.method.resampling import block_length, draw_years, resampled_slopes

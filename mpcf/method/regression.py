@@ -3,6 +3,8 @@
 Three estimators answer three questions. *Raw trend* (member effects) explains everything that
 moves together, the forced change included. *Year effects* (member and year effects) and *first
 differences* explain internal variability only.
+
+This is one module because its public functions are short fronts of one private fit of all cells.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from mpcf.method.least_squares import EFFECTS, ERRORS, Panel, cosine_basis, cosine_terms, fit_cells
+from mpcf.method.least_squares import fit_cells
 from mpcf.method.moisture import moisture_index
+from mpcf.method.panel import EFFECTS, ERRORS, Panel
+from mpcf.method.score_sums import bandwidth, cosine_basis, cosine_terms
 
 RESPONSES = {
     "nep": "GPP − AR − HR",
@@ -38,15 +42,6 @@ DEFAULT_ERRORS = {
     "first differences": "cosine",
 }
 """Kind of errors that stays valid under a signal which all members share."""
-
-REASONS = (
-    "fitted",
-    "a gap, or too few rows",
-    "a predictor does not vary",
-    "predictors depend on each other",
-    "member and year effects can't be told apart",
-)
-"""Why a cell was fitted or not, by its ``reason``."""
 
 TABLE = (
     *("b", "b_std", "se", "t", "p", "freedom", "vif", "r_squared", "n"),
@@ -127,33 +122,6 @@ def predictors(
         parts["co2"] = yearly["co2"].broadcast_like(parts["moisture"])
     stacked = [part.astype("float64").drop_attrs() for part in parts.values()]
     return xr.concat(stacked, xr.DataArray(list(parts), dims="predictor", name="predictor"))
-
-
-def bandwidth(years: int) -> int:
-    r"""Return the number of years over which dependence is allowed for.
-
-    .. math:: \lceil 1.3 \sqrt T \rceil
-
-    Parameters
-    ----------
-    years : int
-        Number of years T of a fit.
-
-    Returns
-    -------
-    int
-        Lags of Newey and West's errors, and length of the blocks of a bootstrap.
-
-    References
-    ----------
-    Lazarus et al. 2018, doi 10.1080/07350015.2018.1506926.
-
-    Examples
-    --------
-    >>> bandwidth(51)
-    10
-    """
-    return math.ceil(1.3 * math.sqrt(years))
 
 
 def possible_estimators(members: int) -> tuple[str, ...]:
@@ -263,7 +231,7 @@ def fit(
         the lag-1 autocorrelations of the residual and of the predictor after the others have been
         taken out; the degrees of freedom shrink in proportion.
     lags : int, optional
-        Of ``newey-west``; by default `bandwidth`.
+        Of ``newey-west``; by default `mpcf.method.score_sums.bandwidth`.
     weights : DataArray (member, year, ...), optional
         Weights of the rows, such as areas. A weight of 0 or NaN leaves a row out, but keeps its
         year's place in the series.
@@ -281,7 +249,8 @@ def fit(
         units of y; ``se``, ``t``, ``p`` of b and ``freedom``, the degrees of freedom of t;
         ``vif``; and (...) ``r_squared``, ``n``, ``condition_number`` of the standardised
         predictors, ``autocorrelation`` of the residual at one year, and ``reason``, a position in
-        `REASONS`: 0 where a cell was fitted; elsewhere n is 0 and all others are NaN. Clustered
+        `mpcf.method.panel.REASONS`: 0 where a cell was fitted; elsewhere n is 0 and all others are
+        NaN. Clustered
         errors are NaN with fewer than `MIN_MEMBERS` members. The attribute ``degrees_of_freedom``
         is that of cosine and clustered errors.
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from mpcf.method.regression import MIN_MEMBERS, bandwidth
+from mpcf.method.regression import MIN_MEMBERS
+from mpcf.method.score_sums import bandwidth
 from mpcf.method.statistics import t_factor
 
 
@@ -132,7 +133,7 @@ def block_length(years: int) -> int:
     -------
     int
         Years, as many as Newey and West's window has lags, see
-        `mpcf.method.regression.bandwidth`.
+        `mpcf.method.score_sums.bandwidth`.
 
     Examples
     --------

@@ -3,17 +3,10 @@
 import numpy as np
 import pytest
 
-from mpcf.method.least_squares import (
-    CONSTANT,
-    ERRORS,
-    FITTED,
-    SINGULAR,
-    TOO_FEW,
-    Panel,
-    cosine_basis,
-    fit_cells,
-)
+from mpcf.method.least_squares import fit_cells
 from mpcf.method.member_draws import resample_members
+from mpcf.method.panel import CONSTANT, ERRORS, FITTED, SINGULAR, TOO_FEW, Panel
+from mpcf.method.score_sums import cosine_basis
 
 
 def cells(number=150, members=3, years=40, seed=0):
