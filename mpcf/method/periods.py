@@ -89,7 +89,7 @@ def periods_within(named: Mapping[str, tuple[int, int]], data: xr.DataArray) -> 
 
     Examples
     --------
-    >>> data = xr.DataArray(np.zeros(51), {"year": np.arange(2000, 2051)}, "year")
+    >>> data = xr.DataArray([0.0] * 51, {"year": range(2000, 2051)}, "year")
     >>> periods_within({"warming": (2000, 2050)}, data)["warming"].last
     2050
     """
@@ -191,8 +191,8 @@ def since_base(series: xr.DataArray) -> xr.DataArray:
 
     Examples
     --------
-    >>> warming = since_base(xr.DataArray(np.arange(16.0), {"year": np.arange(2000, 2016)}, "year"))
-    >>> float(warming.sel(year=2015))
-    8.0
+    >>> warming = xr.DataArray([8.0 * year for year in range(16)], {"year": range(2000, 2016)})
+    >>> float(since_base(warming).sel(year=2015))
+    64.0
     """
     return series - base_mean(series)
