@@ -7,8 +7,8 @@ import statsmodels.api as sm
 import xarray as xr
 
 from benchmarks.measure import extra_memory, read_once, row, seconds
-from mpcf.method.attribution import phase_carbon
-from mpcf.method.intervals import resampled_phase_carbon
+from mpcf.method.attribution import period_carbon
+from mpcf.method.intervals import resampled_members
 from mpcf.method.regression import fit, transform
 from mpcf.method.resampling import draw_members
 
@@ -127,7 +127,7 @@ def bootstrap(members=10, years=150, cells=200, draws=1000):
     )
     y = (x.sum("predictor") + rng.normal(size=shape)).expand_dims(flux=["nep"])
     region = xr.ones_like(y.isel(flux=0, member=0, year=0, drop=True))
-    phases = {"warming": (2000, 1999 + years)}
+    periods = {"warming": (2000, 1999 + years)}
     counts = draw_members(members, draws)
     size = {"cells": cells, "years": years, "predictors": 3, "members": members, "draws": draws}
     bound = read_once(y.values, x.values)
@@ -135,11 +135,11 @@ def bootstrap(members=10, years=150, cells=200, draws=1000):
     groups = [np.repeat(np.arange(members), c) for c in counts]
 
     def resampled(estimator):
-        return resampled_phase_carbon(y, x, region, phases, estimator, counts)
+        return resampled_members(y, x, region, periods, estimator, counts)
 
     def again(estimator, kept):
         sample = {"member": kept}
-        return phase_carbon(y.isel(sample), x.isel(sample), region, phases, estimator)
+        return period_carbon(y.isel(sample), x.isel(sample), region, periods, estimator)
 
     def by_lstsq_again(estimator, kept):
         sample = {"member": kept, "lon": slice(few)}

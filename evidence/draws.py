@@ -1,4 +1,4 @@
-"""Judge candidates on drawn physics (draws.csv), and compare their soil moisture."""
+"""Score candidates on drawn physics (draws.csv), and compare their soil moisture."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from mpcf.ground.geography import grid
 from mpcf.method.candidates import score_candidates
 from mpcf.method.models import moisture_spread
 from mpcf.method.moisture import permafrost_region
+from mpcf.method.periods import UNTIL_NET_ZERO, periods
 from mpcf.method.regression import response
 from mpcf.method.truth import moisture_effect
 
 SETS = 16
 SIZE = experiment.Size(4, 10.0, 15.0)
-PHASES = experiment.PHASES
-STRETCHES = {
-    "warming": PHASES["warming"],
-    "until net zero": (PHASES["warming"][0], PHASES["mitigation"][1]),
-}
+PERIODS = periods(experiment.PHASES)
 
 
 def ensemble(physics) -> xr.Dataset:
-    """Run one set of parameters: what regressions are scored on (member, year, lat, lon)."""
+    """Run one set of parameters; return the data for scores (member, year, lat, lon)."""
     run = experiment.Experiment(grid(SIZE.dlat, SIZE.dlon), SIZE.members, physics=physics)
     worlds = (World(), *map(null_world, MEANINGS))
     twins = Twins(run, worlds=worlds, thermal_twins=())
@@ -40,19 +37,19 @@ def ensemble(physics) -> xr.Dataset:
     return xr.concat([m[varying] for m in members], number).merge(members[0].drop_vars(varying))
 
 
-def judged(yearly: xr.Dataset) -> list[dict]:
-    """Judge all candidates on one ensemble."""
+def scored(yearly: xr.Dataset) -> list[dict]:
+    """Score all candidates on one ensemble."""
     region = permafrost_region(yearly, yearly["areacella"])
     without = yearly[["null_gpp", "null_ra", "null_rh"]]
     without = without.rename({name: name.removeprefix("null_") for name in without})
     truth = moisture_effect(yearly, lasting=False)
-    return score_candidates(yearly, response(yearly), response(without), truth, region, STRETCHES)
+    return score_candidates(yearly, response(yearly), response(without), truth, region, PERIODS)
 
 
 def moisture(yearly: xr.Dataset) -> list[dict]:
-    """Compare the soil moisture of one ensemble with that of others."""
+    """Return how the soil moisture of one ensemble changes."""
     region = permafrost_region(yearly, yearly["areacella"])
-    return moisture_spread(yearly, region, STRETCHES["until net zero"]).to_dict("records")
+    return moisture_spread(yearly, region, PERIODS[UNTIL_NET_ZERO]).to_dict("records")
 
 
 def write() -> None:
@@ -66,7 +63,7 @@ def write() -> None:
         }
         area = float(permafrost_region(yearly, yearly["areacella"]).sum()) / 1e12
         sets.append({"set": number, **chosen, "permafrost": area})
-        rows += [{"set": number, **row} for row in judged(yearly)]
+        rows += [{"set": number, **row} for row in scored(yearly)]
         waters += [{"set": number, **row} for row in moisture(yearly)]
     tables = {"draws": rows, "draws-moisture": waters, "draws-parameters": sets}
     for name, table in tables.items():

@@ -1,7 +1,7 @@
-"""How often the book's tests alarm falsely, and how often its intervals hold the truth.
+"""How often the book's tests raise false alarms, and how often its intervals hold the truth.
 
-Ensembles with a known answer are simulated and go through the book's own functions, a thousand and
-more at a time, since a trial is to `mpcf.method.regression.fit` what a cell is.
+Ensembles with a known answer are simulated and passed to the book's own functions, more than a
+thousand at a time, since `mpcf.method.regression.fit` treats a trial like a cell.
 
 A predictor is a forced trend that all predictors and members share in shape, its member's weather,
 and a *common signal*: what all members share besides. The response is moisture times its effect,
@@ -18,18 +18,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import signal, special, stats
+from scipy import signal, special
 
 from mpcf.book.evidence import path
+from mpcf.data.phases import BASE_YEARS
 from mpcf.folders import write_atomic
+from mpcf.method.design import Design, summed_change
 from mpcf.method.intervals import add_shared_error
-from mpcf.method.least_squares import EFFECTS, Panel
 from mpcf.method.member_draws import resample_members
-from mpcf.method.periods import base_period
+from mpcf.method.panel import Panel
+from mpcf.method.periods import Period, base_mean, late_years, since_base
 from mpcf.method.regression import (
-    coefficients,
+    ESTIMATORS,
     fit,
-    influence,
     long_run_error,
     possible_estimators,
     transform,
@@ -42,7 +43,7 @@ from mpcf.method.resampling import (
     jackknife,
     resampled_slopes,
 )
-from mpcf.method.statistics import member_interval
+from mpcf.method.statistics import member_interval, t_factor
 
 TRIALS = 1_500
 """Simulated ensembles in each case: a standard error of at most 1.3 percentage points."""
@@ -52,9 +53,6 @@ NOMINAL = 0.05
 
 DRAWS = 400
 """Resampled ensembles of each bootstrap."""
-
-BASE_YEARS = 15
-"""Length of the base period."""
 
 FORCED = {"moisture": 6.5, "temperature": 6.5, "precipitation": 4.0}
 """Rise of each predictor over the years, in standard deviations of its weather; in the warming of
@@ -74,7 +72,7 @@ TESTS = (
     ("year effects", "ols"),
     ("year effects", "cluster"),
 )
-"""Estimators and errors whose tests are put to the proof."""
+"""Estimators and errors whose tests are tried."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ def simulate(case: Case, trials: int = TRIALS) -> tuple[xr.DataArray, xr.DataArr
 
 
 def sizes(case: Case, trials: int = TRIALS) -> Iterator[dict]:
-    """Share of false alarms of each test of moisture's coefficient, where it has no effect.
+    """Yield each test's share of false alarms, where moisture has no effect.
 
     Parameters
     ----------
@@ -211,7 +209,7 @@ def sizes(case: Case, trials: int = TRIALS) -> Iterator[dict]:
 
 
 def linearmodels_p(t: xr.DataArray, members: int, years: int, predictors: int) -> xr.DataArray:
-    r"""Turn clustered t by year effects into the p that linearmodels gives unless told otherwise.
+    r"""Return the p that linearmodels gives by default for a clustered t of year effects.
 
     Its ``PanelOLS`` with entity and time effects and errors clustered by entity leaves out the
     factor :math:`M/(M-1)` of the variance and takes the degrees of freedom of the rows.
@@ -238,7 +236,7 @@ def _p(t: xr.DataArray, freedom: float) -> xr.DataArray:
 
 
 def coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
-    """Share of intervals that hold moisture's true contribution since the base period.
+    """Yield the share of intervals that hold moisture's true contribution since the base period.
 
     The truth is moisture's effect times the change of what its members share, added up over the
     years. Of `member_interval` it is the forced change of the response.
@@ -256,10 +254,8 @@ def coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
         A row of the table.
     """
     y, x, shared = simulate(case, trials)
-    base = base_period(x)
     shared = shared.sel(predictor="moisture")
-    shift = shared - shared.sel(year=base).mean("year")
-    truth = case.effect * shift.sum("year")
+    truth = case.effect * since_base(shared).sum("year")
 
     def held(found: xr.Dataset) -> xr.DataArray:
         return (found["low"] < truth) & (truth < found["high"])
@@ -281,16 +277,16 @@ def coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
         ends = xr.Dataset({"low": ("trial", low), "high": ("trial", high)})
         yield _row("coverage", case, estimator, "bootstrap, percentiles", held(ends))
         yield _row("coverage", case, estimator, "bootstrap, Student's t", held(wide))
-    late = y["year"] >= case.years - BASE_YEARS
-    change = y.isel(year=late).mean("year") - y.sel(year=base).mean("year")
+    late = late_years(case.years - 1)
+    change = y.sel(year=late).mean("year") - base_mean(y)
     ends = np.array([member_interval(values) for values in change])
-    truth = case.effect * (shared.isel(year=late).mean("year") - shared.sel(year=base).mean("year"))
+    truth = case.effect * (shared.sel(year=late).mean("year") - base_mean(shared))
     inside = (ends[:, 1] < truth.values) & (truth.values < ends[:, 2])
     yield _row("coverage", case, "change", "member interval", inside)
 
 
 def block_coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
-    """Share of intervals from blocks of years that hold moisture's true contribution.
+    """Yield the share of intervals from blocks of years that hold the true contribution.
 
     They take the predictors' changes as they were in these members, so the truth is moisture's
     effect times the change of the members' mean. The rows *forced change* have the truth of
@@ -310,8 +306,8 @@ def block_coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
     """
     y, x, shared = simulate(case, trials)
     truths = {
-        "blocks of years": case.effect * _summed_change(x),
-        "blocks of years, forced change": case.effect * _summed_change(shared),
+        "blocks of years": case.effect * summed_change(x, _all_years(x)),
+        "blocks of years, forced change": case.effect * since_base(shared).sum("year"),
     }
     for estimator in possible_estimators(case.members):
         if estimator == "first differences":
@@ -324,7 +320,7 @@ def block_coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
 
 
 def block_interval(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Dataset:
-    """`mpcf.method.intervals.block_bootstrap` of all years, trial by trial.
+    """Return `mpcf.method.intervals.block_bootstrap` of all years, for each trial.
 
     Parameters
     ----------
@@ -352,12 +348,12 @@ def block_interval(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Datas
     ]
     middle = contribution(y, x, estimator)
     error = middle.copy(data=np.nan_to_num(np.concatenate(slopes, 1)).std(0, ddof=1).T)
-    half = stats.t.ppf(0.975, years / block_length(years) - 1) * error * abs(_summed_change(x))
+    half = t_factor(years / block_length(years) - 1) * error * abs(summed_change(x, _all_years(x)))
     return xr.Dataset({"low": middle - half, "high": middle + half})
 
 
 def contribution(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.DataArray:
-    """Compute `mpcf.method.attribution.phase_carbon` of all years for each trial.
+    """Return what `mpcf.method.attribution.period_carbon` adds up, for each trial.
 
     Parameters
     ----------
@@ -373,12 +369,12 @@ def contribution(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.DataArr
     DataArray (predictor, trial)
         Sums over the years.
     """
-    b = coefficients(y.expand_dims(flux=["y"]), x, estimator).isel(flux=0, drop=True)
-    return b * _summed_change(x)
+    design = Design(y.expand_dims(flux=["y"]), x, estimator)
+    return design.contributions(_all_years(x)).isel(flux=0, drop=True)
 
 
 def shared_error(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Dataset:
-    """`mpcf.method.intervals.shared_signal_error` of all years, trial by trial.
+    """Return `mpcf.method.intervals.shared_signal_error` of all years, for each trial.
 
     Parameters
     ----------
@@ -394,26 +390,25 @@ def shared_error(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Dataset
     Dataset
         ``se`` (trial, predictor) and ``degrees_of_freedom``.
     """
-    psi = influence(y.expand_dims(flux=["y"]), x, estimator).isel(flux=0) * _summed_change(x)
+    psi = Design(y.expand_dims(flux=["y"]), x, estimator).influence(_all_years(x)).isel(flux=0)
     error, terms = long_run_error(psi.transpose("trial", "predictor", "year").values)
     error = xr.DataArray(error, {"predictor": x["predictor"]}, ("trial", "predictor"))
     return xr.Dataset({"se": error, "degrees_of_freedom": terms})
 
 
-def _summed_change(x: xr.DataArray) -> xr.DataArray:
-    change = x.mean("member") if "member" in x.dims else x
-    return (change - change.sel(year=base_period(x)).mean("year")).sum("year")
+def _all_years(x: xr.DataArray) -> Period:
+    return Period(int(x["year"][0]), int(x["year"][-1]))
 
 
 def _resampled(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.DataArray:
-    """Moisture's contribution by all members and by each draw of them (draw, trial)."""
+    """Return moisture's contribution by all members and by each draw of them (draw, trial)."""
     members, years = y.sizes["member"], y.sizes["year"]
-    panel = Panel(members, 1, years, EFFECTS.index(estimator), 0, 0, 0)
+    panel = Panel(members, 1, years, ESTIMATORS.index(estimator), 0, 0, 0)
     counts = np.vstack([np.ones(members, int), draw_members(members, DRAWS, seed=1)])
     rows = y.values.reshape(len(y), 1, -1, 1), x.values.reshape(len(x), len(FORCED), -1, 1)
     drawn = [
         resample_members(
-            *trial, np.ones(1), panel, base=(0, BASE_YEARS), phase=(0, years), counts=counts
+            *trial, np.ones(1), panel, base=(0, BASE_YEARS), summed=(0, years), counts=counts
         )[:, 0, 0]
         for trial in zip(*rows, strict=True)
     ]
@@ -439,7 +434,7 @@ def _row(what: str, case: Case, estimator: str, errors: str, hits: xr.DataArray)
 
 
 def table(trials: int = TRIALS) -> pd.DataFrame:
-    """All cases.
+    """Return all cases.
 
     Parameters
     ----------

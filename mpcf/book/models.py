@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from mpcf.errors import InvalidChoice
-from mpcf.method.models import OWN, moisture_spread
+from mpcf.method.models import THIS_SOURCE, moisture_spread
 from mpcf.method.moisture import permafrost_region
+from mpcf.method.periods import UNTIL_NET_ZERO, periods
 
 
 def compare(source: str, models: Iterable[str], *, quick: bool = False) -> pd.DataFrame:
@@ -47,8 +48,8 @@ def compare(source: str, models: Iterable[str], *, quick: bool = False) -> pd.Da
             raise InvalidChoice(f"source '{name}' has no phases; set them in catalog.yml")
         chapter = Chapter("", source=name, quick=quick)
         yearly = chapter.read("yearly").load()
-        years = phases["warming"][0], phases["mitigation"][1]
+        years = periods(phases)[UNTIL_NET_ZERO]
         mark = " (synthetic)" if chapter.is_synthetic else ""
         part = moisture_spread(yearly, permafrost_region(yearly), years)
-        parts.append(part.assign(model=OWN if name == source else name + mark))
+        parts.append(part.assign(model=THIS_SOURCE if name == source else name + mark))
     return pd.concat(parts, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Figures of what uptake goes with: coefficients, contributions, and the truth beside them."""
+"""Figures of coefficients and contributions, and of the truth beside them."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def shares(found: xr.Dataset, *, names: Mapping[str, str], title: str) -> Figure
 
 
 def false_alarms(alarms: pd.DataFrame, ours: Container[str]) -> Figure:
-    """Draw how often tests alarm falsely, by common signal and autocorrelation.
+    """Draw the false alarms of tests, by common signal and autocorrelation.
 
     Parameters
     ----------
@@ -170,9 +170,9 @@ def over_time(parts: xr.DataArray, *, total: str) -> Figure:
     return fig
 
 
-def by_phase(
+def by_period(
     carbon: xr.Dataset,
-    phases: Mapping[str, tuple[int, int]],
+    periods: Mapping[str, tuple[int, int]],
     *,
     bars: str,
     names: Mapping[str, str],
@@ -182,10 +182,10 @@ def by_phase(
 
     Parameters
     ----------
-    carbon : Dataset (phase, estimator, bars)
-        ``estimate``, ``low`` and ``high``, PgC over the phase; NaN bounds draw no interval.
-    phases : mapping
-        Inclusive first and last year of each phase.
+    carbon : Dataset (period, estimator, bars)
+        ``estimate``, ``low`` and ``high``, PgC over the period; NaN bounds draw no interval.
+    periods : mapping
+        Inclusive first and last year of each period.
     bars : str
         Dimension within a group.
     names : mapping of str to str
@@ -196,61 +196,61 @@ def by_phase(
     Returns
     -------
     Figure
-        A panel for each phase.
+        A panel for each period.
     """
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(1, len(phases), figsize=(10.5, 4.4), squeeze=False)
-    for ax, (phase, (first, last)) in zip(axes[0], phases.items(), strict=True):
-        here = carbon.sel(phase=phase)
+    fig, axes = plt.subplots(1, len(periods), figsize=(10.5, 4.4), squeeze=False)
+    for ax, (name, (first, last)) in zip(axes[0], periods.items(), strict=True):
+        here = carbon.sel(period=name)
         grouped_bars(ax, here, groups="estimator", bars=bars, names=names)
         if total:
             at = np.arange(here.sizes["estimator"])
             whole = here["estimate"].sel({bars: "total"})
             look = {"color": COLOURS["total"], "lw": 2.5, "label": total}
             ax.hlines(whole, at - 0.42, at + 0.42, **look)
-        ax.set_title(f"{phase.capitalize()}, {first}–{last}")
-    axes[0, 0].set_ylabel("PgC over the phase")
+        ax.set_title(f"{name.capitalize()}, {first}–{last}")
+    axes[0, 0].set_ylabel("PgC over the period")
     legend_below(fig, axes[0, 0])
     return fig
 
 
-def beside_truth(judged: pd.DataFrame) -> Figure:
+def estimates_and_truth(scored: pd.DataFrame) -> Figure:
     """Draw regressions and their null tests beside the truth.
 
     Parameters
     ----------
-    judged : DataFrame
-        By choice: ``stretch`` of years; ``estimate``, ``null`` and ``truth``, PgC.
+    scored : DataFrame
+        By choice: ``period``; ``estimate``, ``null`` and ``truth``, PgC.
 
     Returns
     -------
     Figure
-        A panel for each stretch, a row for each choice, the first on top.
+        A panel for each period, a row for each choice, the first on top.
     """
     import matplotlib.pyplot as plt
 
     truth = {"color": "black", "lw": 3}
     found = {"marker": "o", "ls": "", "color": COLOURS["moisture"], "ms": 8}
     null = {"marker": "o", "ls": "", "mfc": "white", "mec": COLOURS["residual"], "ms": 7}
-    stretches = judged["stretch"].unique()
-    fig, axes = plt.subplots(1, len(stretches), figsize=(8.5, 4.4), sharey=True, squeeze=False)
-    for ax, stretch in zip(axes[0], stretches, strict=True):
-        here = judged[judged["stretch"] == stretch].iloc[::-1]
+    periods = scored["period"].unique()
+    fig, axes = plt.subplots(1, len(periods), figsize=(8.5, 4.4), sharey=True, squeeze=False)
+    for ax, period in zip(axes[0], periods, strict=True):
+        here = scored[scored["period"] == period].iloc[::-1]
         row = np.arange(len(here))
         ax.vlines(here["truth"], row - 0.4, row + 0.4, label="truth", **truth)
         ax.hlines(row, here["null"], here["estimate"], color="0.75", lw=1, zorder=0)
         ax.plot(here["estimate"], row, label="regression", **found)
         ax.plot(here["null"], row, label="null test", **null)
         ax.axvline(0, color="black", lw=0.6)
-        ax.set(xlabel="PgC", title=stretch.capitalize())
+        ax.set(xlabel="PgC", title=period.capitalize())
         ax.set_yticks(row, here.index)
     legend_below(fig, axes[0, 0])
     return fig
 
 
 def right_signs(score: pd.DataFrame, estimators: list[str]) -> Figure:
-    """Draw how often candidates have the right sign, with their median error in brackets.
+    """Draw the share of right signs of candidates, with their median error in brackets.
 
     Parameters
     ----------

@@ -156,11 +156,11 @@ def line_trace(values: xr.DataArray, *, name: str, colour: str) -> dict[str, obj
 
 
 def bar_trace(found: xr.Dataset, *, name: str, colour: str) -> dict[str, object]:
-    """Make bars by phase with their intervals, for `menu_figure`.
+    """Make bars by period with their intervals, for `menu_figure`.
 
     Parameters
     ----------
-    found : Dataset (phase)
+    found : Dataset (period)
         ``estimate`` and ``high``, any unit; an unknown bound draws no interval.
     name : str
         Name in the legend.
@@ -175,15 +175,15 @@ def bar_trace(found: xr.Dataset, *, name: str, colour: str) -> dict[str, object]
     Examples
     --------
     >>> import xarray as xr
-    >>> found = xr.Dataset({"estimate": ("phase", [1.0]), "high": ("phase", [1.5])})
-    >>> bar_trace(found.assign_coords(phase=["warming"]), name="moisture", colour="b")["error_y"]
+    >>> found = xr.Dataset({"estimate": ("period", [1.0]), "high": ("period", [1.5])})
+    >>> bar_trace(found.assign_coords(period=["warming"]), name="moisture", colour="b")["error_y"]
     {'array': [0.5], 'thickness': 1}
     """
     half = (found["high"] - found["estimate"]).values.round(3).tolist()
     return {
         "type": "bar",
         "name": name,
-        "x": found["phase"].values.tolist(),
+        "x": found["period"].values.tolist(),
         "marker": {"color": colour},
         "y": found["estimate"].values.round(3).tolist(),
         "error_y": {"array": [e if math.isfinite(e) else None for e in half], "thickness": 1},

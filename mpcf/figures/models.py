@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mpcf.method.models import DEPTHS, ESTIMATORS, MOISTURE_MEANINGS, OWN
+from mpcf.method.models import DEPTHS, ESTIMATORS, MOISTURE_MEANINGS, THIS_SOURCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,14 +89,14 @@ def contribution_figure(table: pd.DataFrame, depth: float = 1.0) -> Figure:
 
 def _points(ax: Axes, x: pd.Series, y: pd.Series, colour: str, label: str) -> None:
     """Draw models as dots, the chapter's own source as a star."""
-    own = x.index == OWN
+    own = x.index == THIS_SOURCE
     ax.scatter(x[~own], y[~own], 40, colour, label=label)
     ax.scatter(x[own], y[own], 220, colour, marker="*", edgecolor="black", zorder=3)
 
 
 def _names(ax: Axes, x: pd.Series, y: pd.Series) -> None:
     for name, a, b in zip(x.index, x, y, strict=True):
-        words = "" if name == OWN else name.removeprefix("variant ")
+        words = "" if name == THIS_SOURCE else name.removeprefix("variant ")
         ax.annotate(words, (a, b), (4, 3), textcoords="offset points", fontsize=8, color="0.3")
 
 

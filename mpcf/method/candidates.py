@@ -1,22 +1,22 @@
-"""Candidate specifications: a list fixed before any of them is judged.
+"""Candidate specifications: a list that was fixed before any of them was scored.
 
-A candidate says which terms stand beside each other; moisture's contribution is what the fitted
-terms give with moisture as it was, less what they give with moisture as in the base period. So
-terms that are not linear in moisture are attributed too.
+A candidate is a set of terms that are fitted together. Moisture's contribution is what the fitted
+terms give with moisture as it was, less what they give with moisture held as in the base period,
+so that terms which are not linear in moisture are attributed too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import xarray as xr
 
 from mpcf.ground.thaw import PERMAFROST_DEPTH
-from mpcf.method.attribution import GRAMS_PER_PETAGRAM
+from mpcf.method.design import Design, petagrams, region_cells
 from mpcf.method.moisture import moisture_index
-from mpcf.method.periods import base_period
-from mpcf.method.regression import ESTIMATORS, coefficients
+from mpcf.method.periods import base_mean, periods_within
+from mpcf.method.regression import ESTIMATORS
 from mpcf.method.statistics import weighted_correlation
 from mpcf.method.truth import TRUE_MEANING
 
@@ -70,13 +70,18 @@ CANDIDATES: dict[str, Callable[[xr.DataArray, xr.Dataset], Terms]] = {
     "lagged": _lagged,
     "by regime": _by_regime,
 }
-"""Terms by candidate; temperature and precipitation of the same season stand beside them."""
+"""Terms of each candidate; temperature and precipitation of the same season are added to them."""
+
+_FIELDS = [
+    *("temperature", "precipitation", "soil_liquid", "soil_water", "thaw_wetness"),
+    *("co2", "thaw_depth", "cSoil", "snow", "permafrost"),
+]
 
 
-def design(
+def candidate_predictors(
     yearly: xr.Dataset, moisture: xr.DataArray, candidate: str, season: str = "year"
 ) -> xr.DataArray:
-    """Terms of a candidate for one course of moisture.
+    """Return the terms of a candidate for one course of moisture.
 
     Parameters
     ----------
@@ -108,9 +113,9 @@ def score_candidates(
     null: xr.DataArray,
     truth: xr.DataArray,
     region: xr.DataArray,
-    stretches: dict[str, tuple[int, int]],
+    periods: Mapping[str, tuple[int, int]],
 ) -> list[dict[str, float | str]]:
-    """Hold every candidate against the truth.
+    """Return what every candidate finds beside the truth.
 
     Parameters
     ----------
@@ -124,62 +129,59 @@ def score_candidates(
         Moisture's instantaneous effect since the base period, gC m-2 yr-1.
     region : DataArray (lat, lon)
         m2.
-    stretches : dict
-        Inclusive first and last year of each stretch; each is fitted over all years to its end.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period; each is fitted over all years to its end.
 
     Returns
     -------
     list of dict
-        ``moisture, candidate, estimator, stretch`` and, PgC over stretch and region, ``estimate``,
+        ``moisture, candidate, estimator, stretch`` (the period, by the name that
+        ``evidence/draws.csv`` gives its column) and, PgC over period and region, ``estimate``,
         ``null``, ``truth``, with ``pattern``, the correlation of the maps of estimate and truth.
+        The first two are NaN where no cell can be fitted.
+
+    Raises
+    ------
+    ValueError
+        If a period has years that the data do not have.
     """
-    inside = region.stack(cell=("lat", "lon"))
-    inside = inside[inside > 0]
-
-    def cells(a):
-        stacked = a.stack(cell=("lat", "lon")).sel(cell=inside["cell"])
-        return stacked.reset_index("cell", drop=True)
-
-    needed = ["temperature", "precipitation", "soil_liquid", "soil_water", "thaw_wetness"]
-    needed += ["co2", "thaw_depth", "cSoil", "snow", "permafrost"]
-    yearly, y, null, truth = (cells(a) for a in (yearly[needed], y, null, truth))
-    yearly, inside = yearly.load(), inside.reset_index("cell", drop=True)
-    inside = inside.drop_vars(("lat", "lon"), errors="ignore")
+    checked = periods_within(periods, y)
+    area, yearly, y, null, truth = region_cells(region, yearly[_FIELDS], y, null, truth)
+    yearly = yearly.load()
     rows: list[dict[str, float | str]] = []
-    for meaning, of in TRUE_MEANING.items():
+    for meaning, true_meaning in TRUE_MEANING.items():
         season = "thaw" if meaning == "thaw_wetness" else "year"
         moisture = moisture_index(yearly, meaning, season=season).astype("float64")
-        base = moisture.sel(year=base_period(moisture)).mean("year").broadcast_like(moisture)
-        fluxes = xr.concat([y, null.sel(meaning=of, drop=True)], xr.Variable("flux", [0, 1]))
-        effect = truth.sel(meaning=of, drop=True)
+        base = base_mean(moisture).broadcast_like(moisture)
+        unmoved, effect = (a.sel(meaning=true_meaning, drop=True) for a in (null, truth))
+        fluxes = xr.concat([y, unmoved], xr.Variable("flux", ["full", "null"]))
         for candidate in CANDIDATES:
-            x, held = (design(yearly, m, candidate, season) for m in (moisture, base))
+            x, held = (candidate_predictors(yearly, m, candidate, season) for m in (moisture, base))
             for estimator in ESTIMATORS:
-                for stretch, years in stretches.items():
-                    last, during = slice(None, years[1]), slice(*years)
-                    b = coefficients(fluxes.sel(year=last), x.sel(year=last), estimator)
-                    change = (x - held).sel(year=during).mean("member").sum("year")
-                    part = (b * change).sum("predictor", skipna=False)
-                    whole = effect.sel(year=during).mean("member").sum("year")
-                    grams = (part.fillna(0.0) * inside).sum("cell") / GRAMS_PER_PETAGRAM
-                    own = part.isel(flux=0).values
+                design = Design(fluxes, x, estimator, reference=held)
+                for name, period in checked.items():
+                    part = design.contributions(period).sum("predictor", skipna=False)
+                    whole = effect.sel(year=period.years).mean("member").sum("year")
+                    carbon, map_found = petagrams(part, area), part.sel(flux="full")
                     rows.append(
                         {
                             "moisture": meaning,
                             "candidate": candidate,
                             "estimator": estimator,
-                            "stretch": stretch,
-                            "estimate": float(grams[0]),
-                            "null": float(grams[1]),
-                            "truth": float((whole * inside).sum() / GRAMS_PER_PETAGRAM),
-                            "pattern": weighted_correlation(own, whole.values, inside.values),
+                            "stretch": name,
+                            "estimate": float(carbon.sel(flux="full")),
+                            "null": float(carbon.sel(flux="null")),
+                            "truth": float(petagrams(whole, area)),
+                            "pattern": weighted_correlation(
+                                map_found.values, whole.values, area.values
+                            ),
                         }
                     )
     return rows
 
 
 def summary(rows: list[dict[str, float | str]]):
-    """Sum up how the candidates do over many sets of parameters.
+    """Return how well the candidates do over many sets of parameters.
 
     Parameters
     ----------
@@ -189,8 +191,8 @@ def summary(rows: list[dict[str, float | str]]):
     Returns
     -------
     pandas.DataFrame
-        By moisture, candidate, estimator and stretch: ``right sign`` (% of the sets), ``error``
-        (median of |estimate − truth| ÷ |truth|), ``null`` (median of |null| ÷ |truth|),
+        By moisture, candidate, estimator and stretch (the period): ``right sign`` (% of the sets),
+        ``error`` (median of |estimate − truth| ÷ |truth|), ``null`` (median of |null| ÷ |truth|),
         ``pattern`` (median).
 
     Examples

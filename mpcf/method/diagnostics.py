@@ -1,4 +1,4 @@
-"""What simulations say of the book's tests and intervals, kept in the folder ``evidence``."""
+"""Common signal of an ensemble, and the simulated case in ``evidence`` that is nearest to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mpcf.method.regression import coefficients, transform
 
 
 def common_signal(y: xr.DataArray, x: xr.DataArray) -> xr.DataArray:
-    r"""Size of what the raw trend's residuals share in each year.
+    r"""Return the size of the signal that the raw trend's residuals share in each year.
 
     With e the residuals of M members, their variance within years :math:`s^2` and that of their
     mean :math:`v`,
@@ -51,7 +51,7 @@ def common_signal(y: xr.DataArray, x: xr.DataArray) -> xr.DataArray:
 
 
 def nearest_harsher_case(frame: pd.DataFrame, **values: float) -> pd.DataFrame:
-    """Rows of the nearest simulated case that is at least as hard as this one.
+    """Return the rows of the nearest simulated case that is at least as hard as this one.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def nearest_harsher_case(frame: pd.DataFrame, **values: float) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The rows. Beyond the harshest simulated value that one is taken.
+        The rows. Beyond the harshest simulated value, that value is taken.
 
     Examples
     --------

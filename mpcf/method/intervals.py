@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
-from scipy import stats
 
-from mpcf.method.attribution import (
-    GRAMS_PER_PETAGRAM,
-    _inside_data,
-    _petagrams,
-    _region_cells,
-    moisture_lead,
-    phase_carbon,
-)
-from mpcf.method.least_squares import EFFECTS, Panel
+from mpcf.method.attribution import moisture_lead, period_carbon
+from mpcf.method.design import GRAMS_PER_PETAGRAM, Design, petagrams, region_cells, summed_change
 from mpcf.method.member_draws import resample_members
-from mpcf.method.periods import base_period
-from mpcf.method.regression import (
-    coefficients,
-    influence,
-    long_run_error,
-    refuse_one_member,
-    transform,
-)
+from mpcf.method.panel import Panel
+from mpcf.method.periods import base_period, periods_within
+from mpcf.method.regression import ESTIMATORS, long_run_error, refuse_one_member, transform
 from mpcf.method.resampling import block_length, draw_years, resampled_slopes
+from mpcf.method.statistics import t_factor
 
 
 def shared_signal_error(
     y: xr.DataArray,
     x: xr.DataArray,
     region: xr.DataArray,
-    phases: dict[str, tuple[int, int]],
+    periods: Mapping[str, tuple[int, int]],
     estimator: str,
 ) -> xr.Dataset:
-    r"""Error of `phase_carbon` that leaving out members can't show: that of the shared signal.
+    r"""Return the error of `period_carbon` that comes from the signal which all members share.
 
-    Members share the forced signal and so its chance resemblance to a predictor. The influences
-    of each year on the coefficients, times the changes of the predictors, are added up over the
-    region; their long-run variance is the equal-weighted cosine estimate.
+    Members share the forced signal and so its chance resemblance to a predictor, which leaving out
+    members cannot show. The influences of each year on the coefficients, times the changes of the
+    predictors, are added up over the region; their long-run variance is the equal-weighted cosine
+    estimate.
 
     Parameters
     ----------
@@ -48,42 +39,45 @@ def shared_signal_error(
         Predictors.
     region : DataArray (lat, lon)
         m2.
-    phases : dict
-        Inclusive first and last year of each phase.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period.
     estimator : str
         See `mpcf.method.regression.transform`.
 
     Returns
     -------
-    Dataset (phase, flux, predictor)
-        ``se``, PgC, and ``degrees_of_freedom`` (phase). ``predictor`` ends with what
-        `moisture_lead` gives.
+    Dataset (period, flux, predictor)
+        ``se``, PgC, and ``degrees_of_freedom`` (period). ``predictor`` ends with what
+        `moisture_lead` returns.
+
+    Raises
+    ------
+    ValueError
+        If a period has years that the data do not have, or year effects are asked of one member.
     """
-    y, x, inside = _region_cells(y, x, region)
-    x_base = x.sel(year=base_period(x)).mean(("member", "year"))
+    checked = periods_within(periods, y)
+    area, y, x = region_cells(region, y, x)
+    design = Design(y, x, estimator)
     errors, freedom = [], []
-    for first, last in phases.values():
-        so_far = slice(None, last)
-        x_sum = (x.sel(year=slice(first, last)).mean("member") - x_base).sum("year")
-        now = y.sel(year=so_far), x.sel(year=so_far), estimator
-        part = _petagrams(coefficients(*now) * x_sum, inside)
-        psi = _petagrams(influence(*now) * x_sum, inside)
+    for period in checked.values():
+        part = petagrams(design.contributions(period), area)
+        psi = petagrams(design.influence(period), area)
         psi = xr.concat([psi, moisture_lead(psi, ranked_by=part)], "predictor")
         error, terms = long_run_error(psi.transpose("flux", "predictor", "year").values)
         errors.append(psi.isel(year=0, drop=True).transpose("flux", "predictor").copy(data=error))
         freedom.append(terms)
-    phase = xr.DataArray(list(phases), dims="phase", name="phase")
+    names = xr.Variable("period", list(checked))
     return xr.Dataset(
-        {"se": xr.concat(errors, phase), "degrees_of_freedom": ("phase", freedom)},
-        coords={"phase": phase},
+        {"se": xr.concat(errors, names), "degrees_of_freedom": ("period", freedom)},
+        coords={"period": names},
     )
 
 
 def add_shared_error(members: xr.Dataset, shared: xr.Dataset) -> xr.Dataset:
-    """Widen the intervals of the jackknife by the error of the shared signal.
+    """Return the intervals of the jackknife, widened by the error of the shared signal.
 
-    The variances are added, which counts the members' own noise twice and so errs on the safe
-    side; Student's t takes the smaller of the two degrees of freedom.
+    The variances are added. This counts the members' own noise twice and is therefore
+    conservative. Student's t has the smaller of the two degrees of freedom.
 
     Parameters
     ----------
@@ -100,23 +94,23 @@ def add_shared_error(members: xr.Dataset, shared: xr.Dataset) -> xr.Dataset:
     """
     extra = shared["se"].reindex(predictor=members["predictor"].values, fill_value=0.0)
     freedom = np.minimum(shared["degrees_of_freedom"], members.attrs["degrees_of_freedom"])
-    t = freedom.copy(data=stats.t.ppf(0.975, freedom))
+    t = freedom.copy(data=t_factor(freedom))
     se = np.hypot(members["se"], extra)
     middle = members["estimate"]
     return members.assign(se=se, low=middle - t * se, high=middle + t * se)
 
 
-def resampled_phase_carbon(
+def resampled_members(
     y: xr.DataArray,
     x: xr.DataArray,
     region: xr.DataArray,
-    phases: dict[str, tuple[int, int]],
+    periods: Mapping[str, tuple[int, int]],
     estimator: str,
     counts: np.ndarray,
 ) -> xr.DataArray:
-    """`phase_carbon` of resampled members: coefficients and changes are drawn together.
+    """Return `period_carbon` of resampled members, whose coefficients and changes vary together.
 
-    Equal to doing `phase_carbon` again with each draw's members, to rounding, but from the
+    It equals, to rounding, `period_carbon` of each draw's members, but is computed from the
     members' Gram matrices, thousands of times faster.
 
     Parameters
@@ -127,8 +121,8 @@ def resampled_phase_carbon(
         Predictors.
     region : DataArray (lat, lon)
         m2.
-    phases : dict
-        Inclusive first and last year of each phase.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period.
     estimator : str
         See `mpcf.method.regression.transform`.
     counts : ndarray (draw, member)
@@ -136,42 +130,41 @@ def resampled_phase_carbon(
 
     Returns
     -------
-    DataArray (draw, phase, flux, predictor)
-        PgC, as `phase_carbon`.
+    DataArray (draw, period, flux, predictor)
+        PgC, as `period_carbon`.
 
     Raises
     ------
     ValueError
-        If a phase has years that the data do not have, or year effects are asked of one member.
+        If a period has years that the data do not have, or year effects are asked of one member.
     """
-    _inside_data(phases, y)
+    checked = periods_within(periods, y)
     refuse_one_member(estimator, y.sizes["member"])
-    y, x, inside = _region_cells(y, x, region)
+    area, y, x = region_cells(region, y, x)
     rows = ("member", "year", "cell")
     base = len(y.sel(year=base_period(y))["year"])
     first_year = int(y["year"][0])
     parts = []
-    for first, last in phases.values():
-        now = [a.sel(year=slice(None, last)) for a in (y, x)]
+    for period in checked.values():
+        now = [a.sel(year=period.so_far) for a in (y, x)]
         left, design = (
             a.transpose(name, *rows).values.reshape(a.sizes[name], -1, a.sizes["cell"])
             for name, a in zip(("flux", "predictor"), now, strict=True)
         )
-        panel = Panel(len(counts[0]), 1, now[0].sizes["year"], EFFECTS.index(estimator), 0, 0, 0)
-        phase = first - first_year, last + 1 - first_year
+        panel = Panel(len(counts[0]), 1, now[0].sizes["year"], ESTIMATORS.index(estimator), 0, 0, 0)
         drawn = resample_members(
             left,
             design,
-            inside.values / GRAMS_PER_PETAGRAM,
+            area.values / GRAMS_PER_PETAGRAM,
             panel,
             base=(0, base),
-            phase=phase,
+            summed=(period.first - first_year, period.last + 1 - first_year),
             counts=counts,
         )
         part, total = drawn[..., :-1], drawn[..., -1:]
         parts.append(np.concatenate([part, total - part.sum(-1, keepdims=True), total], -1))
     names = [*x["predictor"].values, "residual", "total"]
-    coords = {"phase": list(phases), "flux": y["flux"].values, "predictor": names}
+    coords = {"period": list(checked), "flux": y["flux"].values, "predictor": names}
     return xr.DataArray(np.stack(parts, 1), coords, ("draw", *coords))
 
 
@@ -179,16 +172,17 @@ def resampled_years(
     y: xr.DataArray,
     x: xr.DataArray,
     region: xr.DataArray,
-    phases: dict[str, tuple[int, int]],
+    periods: Mapping[str, tuple[int, int]],
     estimator: str,
     draws: int = 400,
     seed: int = 0,
 ) -> xr.DataArray:
-    """`phase_carbon` with coefficients from resampled blocks of years.
+    """Return `period_carbon` with coefficients from resampled blocks of years.
 
-    All cells and members see the same years. The changes of the predictors are the data's own:
-    they happened, and the question is what goes with them. Equal to fitting the drawn years again,
-    to rounding, but from sums of products over the years.
+    The same years are drawn for all cells and members. The changes of the predictors are not
+    resampled: they happened, and the question is what they are associated with. The result equals,
+    to rounding, that of fitting the drawn years again, but is computed from sums of products over
+    the years.
 
     Parameters
     ----------
@@ -198,8 +192,8 @@ def resampled_years(
         Predictors.
     region : DataArray (lat, lon)
         m2.
-    phases : dict
-        Inclusive first and last year of each phase.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period.
     estimator : str
         See `mpcf.method.regression.transform`; of *first differences*, differences are drawn.
     draws : int
@@ -209,36 +203,35 @@ def resampled_years(
 
     Returns
     -------
-    DataArray (draw, phase, flux, predictor)
-        PgC, as `phase_carbon`; the total is the same in every draw.
+    DataArray (draw, period, flux, predictor)
+        PgC, as `period_carbon`; the total is the same in every draw.
 
     Raises
     ------
     ValueError
-        If a phase has years that the data do not have, or year effects are asked of one member.
+        If a period has years that the data do not have, or year effects are asked of one member.
     """
-    total = phase_carbon(y, x, region, phases, estimator).sel(predictor=["total"])
-    y, x, inside = _region_cells(y, x, region)
-    x_base = x.sel(year=base_period(x)).mean(("member", "year"))
+    total = period_carbon(y, x, region, periods, estimator).sel(predictor=["total"])
+    checked = periods_within(periods, y)
+    area, y, x = region_cells(region, y, x)
     parts = []
-    for first, last in phases.values():
-        so_far = slice(None, last)
-        change = x.sel(year=slice(first, last)).mean("member").sum("year") - x_base * (
-            last + 1 - first
-        )
+    for period in checked.values():
+        change = summed_change(x, period)
         left, design = (
-            transform(a.sel(year=so_far), estimator).transpose(name, "member", "year", "cell")
+            transform(a.sel(year=period.so_far), estimator).transpose(
+                name, "member", "year", "cell"
+            )
             for name, a in (("flux", y), ("predictor", x))
         )
         parts.append(
             _resampled_carbon(
                 np.concatenate([design.values, left.values]),
-                (change * inside / GRAMS_PER_PETAGRAM).transpose("predictor", "cell").values,
+                (change * area / GRAMS_PER_PETAGRAM).transpose("predictor", "cell").values,
                 draw_years(design.sizes["year"], draws, seed),
                 pooled=estimator == "first differences",
             )
         )
-    coords = {"phase": list(phases), "flux": y["flux"].values, "predictor": x["predictor"].values}
+    coords = {"period": list(checked), "flux": y["flux"].values, "predictor": x["predictor"].values}
     part = xr.DataArray(np.stack(parts, 1), coords, ("draw", *coords))
     rest = (total.squeeze("predictor", drop=True) - part.sum("predictor")).expand_dims(
         predictor=["residual"]
@@ -250,7 +243,7 @@ def resampled_years(
 def _resampled_carbon(
     rows: np.ndarray, change: np.ndarray, counts: np.ndarray, *, pooled: bool
 ) -> np.ndarray:
-    """PgC (draw, flux, predictor) from rows (predictors and fluxes, member, year, cell)."""
+    """Return PgC (draw, flux, predictor) from rows (predictors and fluxes, member, year, cell)."""
     known, cells = change.shape
     carbon = np.zeros((len(counts), len(rows) - known, known))
     for start in range(0, cells, 128):  # so that the products of all draws fit into memory
@@ -264,15 +257,16 @@ def block_bootstrap(
     y: xr.DataArray,
     x: xr.DataArray,
     region: xr.DataArray,
-    phases: dict[str, tuple[int, int]],
+    periods: Mapping[str, tuple[int, int]],
     estimator: str,
 ) -> xr.Dataset:
-    r"""Intervals of `phase_carbon` from blocks of years, for a source with few members.
+    r"""Return intervals of `period_carbon` from blocks of years, for a source with few members.
 
     .. math:: \hat\theta \pm t_{T/L - 1} \, \mathrm{sd}(\theta^*),
 
-    with T years in the fit and L in a block. It covers the chance of these years, not what other
-    members would have done; where residuals wander for longer than a block it is too narrow.
+    with T years in the fit and L in a block. The intervals cover the chance of these years, not
+    what other members would have done; where residuals are correlated for longer than a block they
+    are too narrow.
 
     Parameters
     ----------
@@ -282,24 +276,24 @@ def block_bootstrap(
         Predictors.
     region : DataArray (lat, lon)
         m2.
-    phases : dict
-        Inclusive first and last year of each phase.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period.
     estimator : str
         See `mpcf.method.regression.transform`.
 
     Returns
     -------
-    Dataset (phase, flux, predictor)
+    Dataset (period, flux, predictor)
         ``estimate``, ``se``, ``low``, ``high``, PgC. ``predictor`` ends with what
-        `moisture_lead` gives. The total has no error: it was not estimated.
+        `moisture_lead` returns. The total has no error: it was not estimated.
     """
-    whole = phase_carbon(y, x, region, phases, estimator)
-    drawn = resampled_years(y, x, region, phases, estimator)
+    whole = period_carbon(y, x, region, periods, estimator)
+    drawn = resampled_years(y, x, region, periods, estimator)
     whole, drawn = (
         xr.concat([parts, moisture_lead(parts)], "predictor") for parts in (whole, drawn)
     )
-    years = [y.sel(year=slice(None, last)).sizes["year"] for _, last in phases.values()]
-    t = [stats.t.ppf(0.975, n / block_length(n) - 1) for n in years]
+    years = [y.sel(year=slice(None, last)).sizes["year"] for _, last in periods.values()]
+    t = [t_factor(n / block_length(n) - 1) for n in years]
     se = drawn.std("draw", ddof=1)
-    half = xr.DataArray(t, {"phase": list(phases)}, "phase") * se
+    half = xr.DataArray(t, {"period": list(periods)}, "period") * se
     return xr.Dataset({"estimate": whole, "se": se, "low": whole - half, "high": whole + half})

@@ -5,24 +5,19 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from mpcf.method.least_squares import (
-    _EXACT,
-    CELLS_PER_SLAB,
-    FITTED,
-    Panel,
-    _dot,
-    _factor,
-    _invert,
-    _prepare,
-    _subtract,
-    _total,
-    over_slabs,
-)
+from mpcf.method.effects import prepare_cell
+from mpcf.method.least_squares import factor_columns, invert_triangle
+from mpcf.method.panel import FIRST_DIFFERENCES, FITTED, RAW_TREND, Panel
+from mpcf.method.slabs import CELLS_PER_SLAB, over_slabs
+from mpcf.method.vectors import EXACT, add_up, dot, subtract_scaled
+
+PIVOT_TOLERANCE = 1e-12
+"""Share of a pivot below which what elimination leaves of it is rounding."""
 
 
-@numba.njit(**_EXACT)
+@numba.njit(**EXACT)
 def _member_grams(z, k, panel, years, grams):
-    """Gram matrices of members (row, i, j ≥ i), and what effects take from their sum.
+    """Write Gram matrices of members (row, i, j ≥ i), and what effects take from their sum.
 
     They hold v_i·v_j and v_i·e_f. The first M rows are those within members. Then come, for
     estimators whose effects join the members, the pairs m ≤ m′: of years in common (year effects)
@@ -32,59 +27,59 @@ def _member_grams(z, k, panel, years, grams):
     sums = np.empty((members, columns))
     for m in range(members):
         for j in range(columns):
-            sums[m, j] = _total(z[j, m * years : (m + 1) * years])
+            sums[m, j] = add_up(z[j, m * years : (m + 1) * years])
     row = 0
-    for part in range(2 if panel.effects else 1):
+    for part in range(1 if panel.effects == RAW_TREND else 2):
         for m in range(members):
             for other in range(m, members if part else m + 1):
                 for i in range(k):
                     one = z[i, m * years : (m + 1) * years]
                     two = z[i, other * years : (other + 1) * years]
                     for j in range(i, columns):
-                        if part and panel.effects == 2:
+                        if part and panel.effects == FIRST_DIFFERENCES:
                             product = sums[m, i] * sums[other, j]
                             product += sums[other, i] * sums[m, j]
                             product /= years
                         else:
-                            product = _dot(one, z[j, other * years : (other + 1) * years])
-                            product += _dot(two, z[j, m * years : (m + 1) * years])
+                            product = dot(one, z[j, other * years : (other + 1) * years])
+                            product += dot(two, z[j, m * years : (m + 1) * years])
                         grams[row, i, j] = product / 2.0 if m == other else product
                 row += 1
 
 
-@numba.njit(**_EXACT)
+@numba.njit(**EXACT)
 def _weighted_sum(weights, values, total):
-    """Sum over rows of weights (row, draw) times one value of each row."""
+    """Write the sum over rows of weights (row, draw) times one value of each row."""
     total[:] = 0.0
     for row in range(values.size):
-        _subtract(total, -values[row], weights[row])
+        subtract_scaled(total, -values[row], weights[row])
 
 
-@numba.njit(**_EXACT)
+@numba.njit(**EXACT)
 def _subtract_product(a, b, c):
     for i in range(a.size):
         a[i] -= b[i] * c[i]
 
 
-@numba.njit(**_EXACT)
+@numba.njit(**EXACT)
 def _divide(a, b):
     for i in range(a.size):
         a[i] /= b[i]
 
 
-@numba.njit(**_EXACT)
+@numba.njit(**EXACT)
 def _root(a, whole):
-    """Root of a pivot, in place; NaN where nothing of the whole is left but rounding."""
+    """Take the root of a pivot, in place; NaN where nothing of the whole is left but rounding."""
     for i in range(a.size):
-        a[i] = np.sqrt(a[i]) if a[i] > 1e-12 * whole[i] else np.nan
+        a[i] = np.sqrt(a[i]) if a[i] > PIVOT_TOLERANCE * whole[i] else np.nan
 
 
-@numba.njit(**_EXACT)
+@numba.njit(**EXACT)
 def _solve(products, whole):
     """Solve the normal equations of all draws by Cholesky, in place.
 
     `products` (i, j ≥ i, draw) become the triangle and, in the columns after it, the solutions;
-    they are NaN in draws that can't be fitted.
+    they are NaN in draws that cannot be fitted.
     """
     k, columns = products.shape[:2]
     for i in range(k):
@@ -103,38 +98,38 @@ def _solve(products, whole):
             _divide(products[i, j], products[i, i])
 
 
-@numba.njit(**_EXACT)
-def _resample_slab(slab, start, width, k, area, panel, base, phase, counts, pairs, parts):
+@numba.njit(**EXACT)
+def _resample_slab(slab, start, width, k, area, panel, base, summed, counts, pairs, parts):
     """Add the cells of a slab to `parts` (response, predictor and total, draw).
 
     Draws lie innermost, so that what is done to one is done to many at once.
     """
     columns, rows = slab.shape[1:]
     members, draws = counts.shape
-    years = panel.years - (panel.effects == 2)
+    years = panel.years - (panel.effects == FIRST_DIFFERENCES)
     now = members * years
-    change = np.empty((columns, now if panel.effects == 2 else 0))
+    change = np.empty((columns, now if panel.effects == FIRST_DIFFERENCES else 0))
     weight, upper, inverse = np.empty(rows), np.empty((k, columns)), np.empty((k, k))
     d, norm, spread = np.empty(k), np.empty(k), np.empty(k)
     grams = np.empty((len(pairs), k, columns))
     products, moved = np.empty((k, columns, draws)), np.empty((columns, draws))
     shift, draw = np.empty((columns, members)), np.empty(draws)
-    first, last = phase
+    first, last = summed
     for c in range(width):
         for j in range(columns):
             for m in range(members):
                 one = slab[c, j, m * panel.years : (m + 1) * panel.years]
-                mean = _total(one[base[0] : base[1]]) / (base[1] - base[0])
-                departure = _total(one[first:last]) - (last - first) * mean
+                mean = add_up(one[base[0] : base[1]]) / (base[1] - base[0])
+                departure = add_up(one[first:last]) - (last - first) * mean
                 shift[j, m] = departure * area[start + c] / members
             _weighted_sum(counts, shift[j], moved[j])
-            if j >= k and np.isfinite(_total(shift[j])):
-                _subtract(parts[j - k, k], -1.0, moved[j])
-        z = change if panel.effects == 2 else slab[c]
-        reason, _, _ = _prepare(slab[c], z, k, weight, False, panel, norm, spread)
-        if reason != FITTED or not _factor(z, k, upper, d, norm):
+            if j >= k and np.isfinite(add_up(shift[j])):
+                subtract_scaled(parts[j - k, k], -1.0, moved[j])
+        z = change if panel.effects == FIRST_DIFFERENCES else slab[c]
+        reason, _, _ = prepare_cell(slab[c], z, k, weight, False, panel, norm, spread)
+        if reason != FITTED or not factor_columns(z, k, upper, d, norm):
             continue
-        _invert(upper, k, inverse)
+        invert_triangle(upper, k, inverse)
         _member_grams(z, k, panel, years, grams)
         for i in range(k):
             for j in range(i, columns):
@@ -156,11 +151,11 @@ def resample_members(
     panel: Panel,
     *,
     base: tuple[int, int],
-    phase: tuple[int, int],
+    summed: tuple[int, int],
     counts: np.ndarray,
     threads: int | None = None,
 ) -> np.ndarray:
-    r"""Fit every cell to resampled members and add up what predictors' changes contribute.
+    r"""Return sums over cells of what predictors contribute, for resampled members.
 
     Draws weigh the members' Gram matrices instead of fitting again. With year effects, the mean of
     the drawn members is taken out of each year, which joins members:
@@ -168,7 +163,7 @@ def resample_members(
     .. math:: G^* = \sum_m w_m G_{mm} - \frac1M \sum_m \sum_{m'} w_m w_{m'} G_{mm'} .
 
     The Gram matrices are of the orthogonal columns and the residuals of the whole sample, so that
-    collinear predictors lose nothing by the normal equations.
+    the normal equations lose no digits where predictors are collinear.
 
     Parameters
     ----------
@@ -182,8 +177,8 @@ def resample_members(
         With one unit; gaps are not fitted.
     base : tuple of int
         First year of the base period and the one after its last, as positions.
-    phase : tuple of int
-        The same for the phase, whose departures from the base period are added up.
+    summed : tuple of int
+        The same for the years whose departures from the base period are added up.
     counts : ndarray (draw, member)
         How often each member was drawn.
     threads : int, optional
@@ -192,19 +187,19 @@ def resample_members(
     Returns
     -------
     ndarray (draw, response, predictor)
-        Sums over cells, with the change of the response last. NaN where a draw can't be fitted.
+        Sums over cells, with the change of the response last. NaN where a draw cannot be fitted.
     """
     k, _, cells = x.shape
     counts = np.ascontiguousarray(counts.T, float)
     pairs = counts
-    if panel.effects:
+    if panel.effects != RAW_TREND:
         m, other = np.triu_indices(panel.members)
         pairs = np.vstack([counts, -counts[m] * counts[other] / panel.members])
     slabs = np.zeros((-(-cells // CELLS_PER_SLAB), y.shape[0], k + 1, counts.shape[1]))
 
     def work(slab: np.ndarray, start: int, width: int) -> None:
         parts = slabs[start // CELLS_PER_SLAB]
-        _resample_slab(slab, start, width, k, area, panel, base, phase, counts, pairs, parts)
+        _resample_slab(slab, start, width, k, area, panel, base, summed, counts, pairs, parts)
 
     over_slabs(work, (x, y), threads or numba.get_num_threads())
     return np.moveaxis(slabs.sum(axis=0), -1, 0)

@@ -8,33 +8,33 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mpcf.data.phases import BASE_YEARS
-from mpcf.method.attribution import phase_carbon
-from mpcf.method.periods import base_period
-from mpcf.method.regression import predictors, response
+from mpcf.method.attribution import period_carbon
+from mpcf.method.moisture import MEANINGS
+from mpcf.method.periods import UNTIL_NET_ZERO, base_period, late_years
+from mpcf.method.regression import possible_estimators, predictors, response
 from mpcf.method.statistics import decadal_trend, regional_mean
 
-MOISTURE_MEANINGS = {"liquid": "liquid water", "total": "liquid and frozen water"}
-"""Meanings of moisture that are compared, and words."""
+MOISTURE_MEANINGS = {name: MEANINGS[name][1] for name in ("liquid", "total")}
+"""Meanings of moisture that are compared, and words for them."""
 
 DEPTHS = (0.1, 1.0)
-"""Near the surface and root zone: depth of the top of the soil, m."""
+"""Depths to which soil water is summed, m: near the surface, and the root zone."""
 
 ESTIMATORS = ("raw trend", "year effects")
 """Estimators of moisture's contribution, as in chapter 5."""
 
-OWN = "this source"
+THIS_SOURCE = "this source"
 """Name of the chapter's own source among the models."""
 
 
 def moisture_spread(
     yearly: xr.Dataset, region: xr.DataArray, years: tuple[int, int]
 ) -> pd.DataFrame:
-    r"""Change of one model's soil water over permafrost, and moisture's contribution to NEP.
+    r"""Return how one model's soil water changes, and what moisture contributes to NEP.
 
     With w the mean water of members and region, :math:`\Delta w` is the mean of the last 15 of the
     years less that of the base period; the contribution is that of
-    `mpcf.method.attribution.phase_carbon`.
+    `mpcf.method.attribution.period_carbon`.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def moisture_spread(
     region : DataArray (lat, lon)
         m2.
     years : tuple of int
-        Inclusive first and last year: from the begin of warming until net zero.
+        Inclusive first and last year: from the start of warming until net zero.
 
     Returns
     -------
@@ -71,12 +71,12 @@ def moisture_spread(
             "moisture": meaning,
             "depth": depth,
             "base": float(base),
-            "change": float(water.sel(year=slice(last - BASE_YEARS + 1, last)).mean() - base),
+            "change": float(water.sel(year=late_years(last)).mean() - base),
             "trend": float(decadal_trend(water.sel(year=slice(first, last)))),
         }
         for name in ESTIMATORS:
-            known = name == "raw trend" or members > 1
-            row[name] = _contribution(y, x, region, years, name) if known else np.nan
+            possible = name in possible_estimators(members)
+            row[name] = _contribution(y, x, region, years, name) if possible else np.nan
         rows.append(row | {"members": members})
     return pd.DataFrame(rows)
 
@@ -84,12 +84,12 @@ def moisture_spread(
 def _contribution(
     y: xr.DataArray, x: xr.DataArray, region: xr.DataArray, years: tuple[int, int], estimator: str
 ) -> float:
-    carbon = phase_carbon(y, x, region, {"until net zero": years}, estimator)
+    carbon = period_carbon(y, x, region, {UNTIL_NET_ZERO: years}, estimator)
     return float(carbon.sel(predictor="moisture").squeeze())
 
 
 def disagreement(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """How far models disagree on one column, for each meaning and depth of moisture.
+    """Return how far models disagree on one column, for each meaning and depth of moisture.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def disagreement(table: pd.DataFrame, column: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Rows such as ``"liquid, 0.1 m"``: the number of ``models`` that know it, in how many it is
+        Rows such as ``"liquid, 0.1 m"``: the number of ``models`` that have it, in how many it is
         ``positive``, and its ``least``, ``median`` and ``most`` value, in its own unit.
 
     Examples

@@ -1,4 +1,4 @@
-"""Soil moisture: its meanings, its trend, and the region in which it is looked at."""
+"""Soil moisture in its several meanings, and the region of permafrost."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MEANINGS = {
     "total": ("soil_water", "liquid and frozen water"),
     "thaw_wetness": ("thaw_wetness", "wetness of the thawed layer"),
 }
-"""What 'soil moisture' can mean: variable of the yearly dataset, and words."""
+"""What 'soil moisture' can mean: variable of the yearly dataset, and words for it."""
 
 
 def moisture_index(
     yearly: xr.Dataset, meaning: str = "liquid", *, depth: float = 1.0, season: str = "year"
 ) -> xr.DataArray:
-    """Soil moisture in one of its meanings.
+    """Return soil moisture in one of its meanings.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def moisture_index(
 
 
 def permafrost_region(yearly: xr.Dataset, land: xr.DataArray | None = None) -> xr.DataArray:
-    """Land area of the cells with permafrost throughout the base period, in most members.
+    """Return the land area of cells with permafrost throughout the base period, in most members.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def permafrost_region(yearly: xr.Dataset, land: xr.DataArray | None = None) -> x
         m2 in the region, 0 outside: the fixed domain of every regional figure, and its weights.
     """
     base = yearly["permafrost"].sel(year=base_period(yearly))
-    known = base.notnull()  # nowhere at sea, nor in the first year
+    known = base.notnull()  # not at sea, nor in the first year
     always = (((base == 1) == known).all("year") & known.any("year")).mean("member") > 0.5
     land = land_area(yearly) if land is None else land
     return land.where(always, 0.0).rename("region")

@@ -1,33 +1,183 @@
-"""Periods of an experiment: its phases, the base period and what is built from them."""
+"""Periods of an experiment: named pairs of inclusive years, and the base period."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import xarray as xr
 
 from mpcf.data.phases import BASE_YEARS
 
+UNTIL_NET_ZERO = "until net zero"
+"""The period from the first year of warming to the last year of mitigation."""
 
-def base_period(yearly: xr.Dataset) -> slice:
-    """Years of the base period: the first 15 of the run.
+
+class Period(NamedTuple):
+    """Inclusive first and last year of a period.
+
+    Attributes
+    ----------
+    first : int
+        First year.
+    last : int
+        Last year.
+
+    Examples
+    --------
+    >>> warming = Period(2000, 2050)
+    >>> warming.years, warming.so_far
+    (slice(2000, 2050, None), slice(None, 2050, None))
+    """
+
+    first: int
+    last: int
+
+    @property
+    def years(self) -> slice:
+        """Years of the period, for ``.sel(year=...)``."""
+        return slice(self.first, self.last)
+
+    @property
+    def so_far(self) -> slice:
+        """All years up to the end of the period, for ``.sel(year=...)``."""
+        return slice(None, self.last)
+
+
+def periods(phases: Mapping[str, tuple[int, int]]) -> dict[str, Period]:
+    """Return the periods for which the claims are judged.
 
     Parameters
     ----------
-    yearly : Dataset (year, ...)
-        The yearly dataset.
+    phases : mapping of str to (int, int)
+        Inclusive first and last year of each phase.
+
+    Returns
+    -------
+    dict of str to Period
+        The warming phase, and the whole way until net zero.
+
+    Examples
+    --------
+    >>> found = periods({"warming": (2000, 2050), "mitigation": (2051, 2116)})
+    >>> {name: tuple(period) for name, period in found.items()}
+    {'warming': (2000, 2050), 'until net zero': (2000, 2116)}
+    """
+    warming = Period(*phases["warming"])
+    return {"warming": warming, UNTIL_NET_ZERO: Period(warming.first, phases["mitigation"][1])}
+
+
+def periods_within(named: Mapping[str, tuple[int, int]], data: xr.DataArray) -> dict[str, Period]:
+    """Return periods after checking that the data hold all of their years.
+
+    Parameters
+    ----------
+    named : mapping of str to (int, int)
+        Inclusive first and last year of each period.
+    data : DataArray (year, ...)
+        What is looked at.
+
+    Returns
+    -------
+    dict of str to Period
+        The same periods.
+
+    Raises
+    ------
+    ValueError
+        If a period has years that the data do not have.
+
+    Examples
+    --------
+    >>> data = xr.DataArray([0.0] * 51, {"year": range(2000, 2051)}, "year")
+    >>> periods_within({"warming": (2000, 2050)}, data)["warming"].last
+    2050
+    """
+    begin, end = int(data["year"][0]), int(data["year"][-1])
+    for name, (first, last) in named.items():
+        if first < begin or last > end:
+            raise ValueError(
+                f"period '{name}' is {first}–{last}, but the data cover only {begin}–{end}"
+            )
+    return {name: Period(*years) for name, years in named.items()}
+
+
+def early_years(first: int) -> slice:
+    """Return the first 15 years of a period.
+
+    Parameters
+    ----------
+    first : int
+        First year of the period.
+
+    Returns
+    -------
+    slice
+        Inclusive, for ``.sel(year=...)``.
+
+    Examples
+    --------
+    >>> early_years(2000)
+    slice(2000, 2014, None)
+    """
+    return slice(first, first + BASE_YEARS - 1)
+
+
+def late_years(last: int) -> slice:
+    """Return the last 15 years of a period.
+
+    Parameters
+    ----------
+    last : int
+        Last year of the period.
+
+    Returns
+    -------
+    slice
+        Inclusive, for ``.sel(year=...)``.
+
+    Examples
+    --------
+    >>> late_years(2050)
+    slice(2036, 2050, None)
+    """
+    return slice(last - BASE_YEARS + 1, last)
+
+
+def base_period(yearly: xr.Dataset | xr.DataArray) -> slice:
+    """Return the years of the base period: the first 15 of the run.
+
+    Parameters
+    ----------
+    yearly : Dataset or DataArray (year, ...)
+        Any yearly data of the run.
 
     Returns
     -------
     slice
         Inclusive, for ``.sel(year=...)``.
     """
-    first = int(yearly["year"][0])
-    return slice(first, first + BASE_YEARS - 1)
+    return early_years(int(yearly["year"][0]))
+
+
+def base_mean(series: xr.DataArray) -> xr.DataArray:
+    """Return the mean over the base period, member by member.
+
+    Parameters
+    ----------
+    series : DataArray (year, ...)
+        Any unit.
+
+    Returns
+    -------
+    DataArray (...)
+        Same unit.
+    """
+    return series.sel(year=base_period(series)).mean("year")
 
 
 def since_base(series: xr.DataArray) -> xr.DataArray:
-    """Departure from the mean of the base period, member by member.
+    """Return the departure from the mean of the base period, member by member.
 
     Parameters
     ----------
@@ -41,34 +191,8 @@ def since_base(series: xr.DataArray) -> xr.DataArray:
 
     Examples
     --------
-    >>> warming = since_base(xr.DataArray(np.arange(16.0), {"year": np.arange(2000, 2016)}, "year"))
-    >>> float(warming.sel(year=2015))
-    8.0
+    >>> warming = xr.DataArray([8.0 * year for year in range(16)], {"year": range(2000, 2016)})
+    >>> float(since_base(warming).sel(year=2015))
+    64.0
     """
-    return series - series.sel(year=base_period(series)).mean("year")
-
-
-STRETCHES = ("warming", "until net zero")
-"""Stretches of years, each from the first year of warming."""
-
-
-def stretch_years(phases: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-    """First and last year of each stretch.
-
-    Parameters
-    ----------
-    phases : mapping of str to (int, int)
-        Inclusive first and last year of each phase.
-
-    Returns
-    -------
-    dict
-        The warming phase, and the whole way until net zero.
-
-    Examples
-    --------
-    >>> stretch_years({"warming": (2000, 2050), "mitigation": (2051, 2116)})
-    {'warming': (2000, 2050), 'until net zero': (2000, 2116)}
-    """
-    first, last = phases["warming"]
-    return dict(zip(STRETCHES, ((first, last), (first, phases["mitigation"][1])), strict=True))
+    return series - base_mean(series)

@@ -1,4 +1,4 @@
-"""Refreezing: hysteresis against warming, time to return, zero curtain, heat of the autumn."""
+"""Refreezing: hysteresis, time to return, zero curtain and the heat of autumn."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import xarray as xr
 
 from mpcf.ground.thaw import lasting
 from mpcf.method.attribution import regional_carbon
+from mpcf.method.design import Design
 from mpcf.method.moisture import moisture_index
-from mpcf.method.periods import since_base
-from mpcf.method.regression import coefficients, fit, response
+from mpcf.method.periods import Period, since_base
+from mpcf.method.regression import MIN_MEMBERS, fit, response
 from mpcf.method.resampling import jackknife
 from mpcf.method.statistics import regional_mean
 
 SMOOTHING_YEARS = 21
 """Window of the running mean that defines the way up and the way down, years."""
 
-LEAST_COOLING = 0.5
+MIN_COOLING = 0.5
 """K by which smoothed warming must fall before an equal-warming lag is defined."""
 
-FEWEST_RETURNS = 10
-"""Returns of permafrost below which nothing is said of what they depend on."""
+MIN_RETURNS = 10
+"""Fewest returns of permafrost for which a hazard is estimated."""
 
 
 def frozen_volume(frozen_depth: xr.DataArray, region: xr.DataArray) -> xr.DataArray:
-    """Volume of soil in the top 3 m of the region that stays frozen all year.
+    """Return the volume of soil in the top 3 m of the region that stays frozen all year.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def frozen_volume(frozen_depth: xr.DataArray, region: xr.DataArray) -> xr.DataAr
 
 
 def smooth(series: xr.DataArray) -> xr.DataArray:
-    """Centred running mean over 21 years, shorter at the ends.
+    """Return the centred running mean over 21 years, shorter at the ends.
 
     Parameters
     ----------
@@ -59,11 +60,11 @@ def smooth(series: xr.DataArray) -> xr.DataArray:
 
 
 def equal_warming_lag(volume: xr.DataArray, warming: xr.DataArray) -> float:
-    """Years after which the way down has the frozen volume of the way up, at the same warming.
+    """Return the years until the way down has the volume of the way up at the same warming.
 
     For each year of the way down, the volume at the same warming on the way up is looked up; the
     lag is the time until the volume is back there. It is the width of the loop in years: a volume
-    that answered warming late by τ on both ways would give 2 τ.
+    that lags warming by τ on both ways has a lag of 2 τ.
 
     Parameters
     ----------
@@ -75,12 +76,12 @@ def equal_warming_lag(volume: xr.DataArray, warming: xr.DataArray) -> float:
     Returns
     -------
     float
-        Median, years. NaN where smoothed warming falls by less than 0.5 K after its peak, and where
-        half of the levels or more are not reached again within the record.
+        Median, years. NaN if smoothed warming falls by less than 0.5 K after its peak, or if half
+        of the levels or more are not reached again within the record.
     """
     w, v = smooth(warming).values, smooth(volume).values
     peak = int(np.argmax(w))
-    if w[peak] - w[peak:].min() < LEAST_COOLING:
+    if w[peak] - w[peak:].min() < MIN_COOLING:
         return float("nan")
     down = np.arange(peak, peak + int(np.argmin(w[peak:])) + 1)
     way_up = np.maximum.accumulate(w[: peak + 1])
@@ -95,12 +96,12 @@ def equal_warming_lag(volume: xr.DataArray, warming: xr.DataArray) -> float:
 
 
 def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dataset:
-    """Time from the first net-zero year to the lasting return of permafrost.
+    """Return the time from the first net-zero year to the lasting return of permafrost.
 
     Cells that had permafrost and have lacked it for `years` years are followed, from the first
-    net-zero year or from the last of those years: the latter *enter late*, and can return from the
-    year after on. Those that do not get permafrost back while a return could still be seen to last
-    are right-censored, and are never dropped.
+    net-zero year or, if later, from the last of those years: they *enter late*, and can return from
+    the next year on. Cells to which permafrost does not return while a return could still be seen
+    to last are right-censored, and are never dropped.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dat
     at_risk = confirmed & (since >= 0)
     entry = since.where(at_risk).min("year")
     back = since.where((state == 1) & (since > entry)).min("year")
-    end = float(since[-1]) - years + 2  # from here on a return could not be seen to last
+    end = float(since[-1]) - years + 2  # a return from here on could not be seen to last
     followed = at_risk.any("year") & (entry < end)
     return xr.Dataset(
         {
@@ -138,7 +139,7 @@ def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dat
 
 
 def share_refrozen(times: xr.Dataset) -> xr.DataArray:
-    """Kaplan–Meier share of cells whose permafrost has returned, with late entry.
+    """Return the Kaplan–Meier share of cells to which permafrost has returned, with late entry.
 
     Parameters
     ----------
@@ -170,7 +171,7 @@ def share_refrozen(times: xr.Dataset) -> xr.DataArray:
 
 
 def restricted_mean(share: xr.DataArray, horizon: float) -> float:
-    """Restricted mean of the time to return: the area above the curve of returns up to `horizon`.
+    """Return the restricted mean time to return: the area above the curve up to `horizon`.
 
     Parameters
     ----------
@@ -197,7 +198,7 @@ def restricted_mean(share: xr.DataArray, horizon: float) -> float:
 
 
 def stack_predictors(parts: dict[str, xr.DataArray]) -> xr.DataArray:
-    """Stack predictors by name, in float64.
+    """Return predictors stacked by name, in float64.
 
     Parameters
     ----------
@@ -222,7 +223,7 @@ def stack_predictors(parts: dict[str, xr.DataArray]) -> xr.DataArray:
 def before_freezing(
     yearly: xr.Dataset, measure: str, *, moisture: str = "liquid", depth: float = 1.0
 ) -> xr.DataArray:
-    """Moisture and temperature of the thaw season, and snow, that come before a measure of autumn.
+    """Return thaw-season moisture and temperature, and snow, that precede a measure of autumn.
 
     Moisture of the whole year would contain the autumn itself, where a long curtain *is* liquid
     water.
@@ -255,7 +256,7 @@ def before_freezing(
 
 
 def mean_effect(y: xr.DataArray, x: xr.DataArray, area: xr.DataArray, estimator: str) -> xr.Dataset:
-    r"""Coefficients per standard deviation, area mean of the cells, with the members' jackknife.
+    r"""Return the area mean of coefficients per standard deviation, with the members' jackknife.
 
     .. math:: \bar b_j = \sum_c a_c \, b_{jc} s_{jc} \Big/ \sum_c a_c
 
@@ -269,7 +270,7 @@ def mean_effect(y: xr.DataArray, x: xr.DataArray, area: xr.DataArray, estimator:
     x : DataArray (predictor, member, year, lat, lon)
         Predictors.
     area : DataArray (lat, lon)
-        m2; cells with none are left out, and so are those that can't be fitted.
+        m2; cells without area are left out, and so are those that cannot be fitted.
     estimator : str
         See `mpcf.method.regression.transform`.
 
@@ -277,7 +278,7 @@ def mean_effect(y: xr.DataArray, x: xr.DataArray, area: xr.DataArray, estimator:
     -------
     Dataset (predictor)
         ``estimate``, ``se``, ``low`` and ``high``, units of y per standard deviation; the last
-        three are NaN with fewer than four members.
+        three are NaN with fewer than `MIN_MEMBERS` members.
     """
 
     def effect(kept: list[int]) -> xr.DataArray:
@@ -295,20 +296,20 @@ def change_by_moisture(
     years: tuple[int, int],
     estimators: tuple[str, ...],
 ) -> xr.DataArray:
-    r"""Change of a measure that moisture's change brings: by regressions, and as the twins know it.
+    r"""Return how moisture's change alters a measure: by regressions, and by the twins.
 
     .. math:: \hat\Delta = b_M \, (M - \bar M_\mathrm{base}), \qquad
               \Delta = d - \bar d_\mathrm{base}, \quad d = y - y_\mathrm{held} ,
 
-    in the same cells, members and years: those in which both runs have the measure. The twins part
-    from the run before the base period, so their difference has a base too.
+    in the same cells, members and years: those in which both runs have the measure. The twins
+    branch off before the base period, so their difference is counted from that base too.
 
     Parameters
     ----------
     y : DataArray (member, year, lat, lon)
         A measure, over all years.
     held : DataArray (member, year, lat, lon)
-        The same of the twins that never felt moisture's change.
+        The same of the twins in which moisture did not change.
     x : DataArray (predictor, member, year, lat, lon)
         Predictors, with ``moisture`` among them.
     area : DataArray (lat, lon)
@@ -321,17 +322,16 @@ def change_by_moisture(
     Returns
     -------
     DataArray (by, member)
-        Units of y, area means; ``by`` holds the estimators and ``truth``.
+        Units of y, mean over area and years; ``by`` holds the estimators and ``truth``.
     """
-    during = slice(*years)
-    change = since_base(x.sel(predictor="moisture", drop=True))
-    known, now = y.sel(year=during).where(area > 0), x.sel(year=during)
-    # responses that all members have; twins may be of some members only
-    b = {e: coefficients(known.expand_dims("flux"), now, e).isel(flux=0) for e in estimators}
-    effects = {e: of.sel(predictor="moisture", drop=True) * change for e, of in b.items()}
-    effects["truth"] = since_base(y - held)
+    period = Period(*years)
+    known = y.sel(year=period.years).where(area > 0).expand_dims("flux")
+    effects = {}
+    for estimator in estimators:  # fitted to all members, though twins may be of some only
+        parts = Design(known, x, estimator).yearly_contributions(period)
+        effects[estimator] = parts.isel(flux=0).sel(predictor="moisture", drop=True)
+    effects["truth"] = since_base(y - held).sel(year=period.years)
     every = xr.concat(list(effects.values()), xr.Variable("by", list(effects)), join="inner")
-    every = every.sel(year=during)
     weight = area.where(every.notnull().all("by"), 0.0)
     over = ("year", "lat", "lon")
     return (every.fillna(0.0) * weight).sum(over) / weight.sum(over)
@@ -340,7 +340,7 @@ def change_by_moisture(
 def before_entry(
     x: xr.DataArray, times: xr.Dataset, first_year: int, years: int = 10
 ) -> xr.DataArray:
-    """Mean of predictors over the years up to a cell's entry into the followed.
+    """Return the mean of predictors over the years up to the entry of each cell.
 
     Parameters
     ----------
@@ -351,7 +351,7 @@ def before_entry(
     first_year : int
         First year of the net-zero phase.
     years : int
-        Number of years, the last of which is that of the entry.
+        Number of years; the last is that of the entry.
 
     Returns
     -------
@@ -364,7 +364,7 @@ def before_entry(
 
 
 def log_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.DataArray:
-    r"""Cox's proportional hazards of the return of permafrost, with late entry.
+    r"""Return the log hazards of permafrost's return in Cox's model, with late entry.
 
     .. math:: h(t) = h_0(t) \, \exp \sum_j \beta_j x_j / s_j .
 
@@ -388,7 +388,7 @@ def log_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.DataArray:
 
     Examples
     --------
-    The wetter of four cells return later, but for one:
+    The wetter of four cells return later, with one exception:
 
     >>> dims = ("member", "lat", "lon")
     >>> values = {"entry": [0, 0, 0, 0], "time": [9, 20, 14, 60], "returned": [1, 1, 1, 0]}
@@ -414,7 +414,7 @@ def log_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.DataArray:
 
 
 def return_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.Dataset:
-    """`log_hazard` with the members' jackknife, where enough returns are seen to tell.
+    """Return `log_hazard` with the members' jackknife, if there are enough returns.
 
     Parameters
     ----------
@@ -427,14 +427,14 @@ def return_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.Dataset:
     -------
     Dataset (predictor)
         ``estimate``, ``se``, ``low`` and ``high`` of β. All NaN with fewer than 10 returns, or
-        with fewer when any one member is left out; the last three also with fewer than four
-        members. The attribute ``returns`` is the number of returns.
+        with fewer when any one member is left out; the last three also with fewer than
+        `MIN_MEMBERS` members. The attribute ``returns`` is the number of returns.
     """
     seen = (times["returned"] == 1) & x.notnull().all("predictor")
     by_member = seen.sum(("lat", "lon"))
     members, returns = by_member.size, int(by_member.sum())
-    left = returns - (int(by_member.max()) if members >= 4 else 0)
-    if left < FEWEST_RETURNS:
+    left = returns - (int(by_member.max()) if members >= MIN_MEMBERS else 0)
+    if left < MIN_RETURNS:
         unknown = xr.full_like(x["predictor"], np.nan, dtype=float)
         found = xr.Dataset(dict.fromkeys(("estimate", "se", "low", "high"), unknown))
     else:
@@ -447,7 +447,7 @@ def return_hazard(times: xr.Dataset, x: xr.DataArray) -> xr.Dataset:
 def refreeze_metrics(
     run: xr.Dataset, region: xr.DataArray, zero: tuple[int, int]
 ) -> dict[str, xr.DataArray | xr.Dataset]:
-    """Measure how a run refreezes and what its land takes up.
+    """Return how a run refreezes and how much carbon its land takes up.
 
     Parameters
     ----------

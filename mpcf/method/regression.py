@@ -3,6 +3,8 @@
 Three estimators answer three questions. *Raw trend* (member effects) explains everything that
 moves together, the forced change included. *Year effects* (member and year effects) and *first
 differences* explain internal variability only.
+
+This is one module because its public functions are short fronts of one private fit of all cells.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from mpcf.method.least_squares import EFFECTS, ERRORS, Panel, cosine_basis, cosine_terms, fit_cells
+from mpcf.method.least_squares import fit_cells
 from mpcf.method.moisture import moisture_index
+from mpcf.method.panel import EFFECTS, ERRORS, Panel
+from mpcf.method.score_sums import bandwidth, cosine_basis, cosine_terms
 
 RESPONSES = {
     "nep": "GPP − AR − HR",
@@ -37,16 +41,7 @@ DEFAULT_ERRORS = {
     "year effects": "cluster",
     "first differences": "cosine",
 }
-"""Kind of errors that holds under a signal which all members share."""
-
-REASONS = (
-    "fitted",
-    "a gap, or too few rows",
-    "a predictor does not vary",
-    "predictors depend on each other",
-    "member and year effects can't be told apart",
-)
-"""Why a cell was fitted or not, by its ``reason``."""
+"""Kind of errors that stays valid under a signal which all members share."""
 
 TABLE = (
     *("b", "b_std", "se", "t", "p", "freedom", "vif", "r_squared", "n"),
@@ -55,14 +50,14 @@ TABLE = (
 """Variables of a fit."""
 
 MIN_MEMBERS = 4
-"""Fewest members from which errors clustered by member are given."""
+"""Fewest members for which errors and intervals over members are given."""
 
 VIF_LIMIT = 10
-"""Variance inflation factor above which shares can't be told apart."""
+"""Variance inflation factor above which the shares of predictors cannot be separated."""
 
 
 def response(yearly: xr.Dataset, kind: str = "nep") -> xr.DataArray:
-    """Carbon uptake capacity, or one of its sides.
+    """Return the carbon uptake capacity, or one of the fluxes that it consists of.
 
     Parameters
     ----------
@@ -96,7 +91,7 @@ def predictors(
     season: str = "year",
     co2: bool = False,
 ) -> xr.DataArray:
-    """Moisture, temperature and precipitation of the same season, and CO2 if asked for.
+    """Return moisture, temperature and precipitation of the same season, and CO2 if asked for.
 
     Parameters
     ----------
@@ -107,10 +102,10 @@ def predictors(
     depth : float
         m.
     season : {"year", "thaw"}
-        Season of every predictor; ``thaw_wetness`` is a matter of the thaw season, and takes the
-        others with it.
+        Season of every predictor; with ``thaw_wetness``, which exists in the thaw season only, it
+        is that.
     co2 : bool
-        Whether CO2 stands beside them.
+        Whether CO2 is added.
 
     Returns
     -------
@@ -130,7 +125,7 @@ def predictors(
 
 
 def possible_estimators(members: int) -> tuple[str, ...]:
-    """Estimators that can be used with this many members.
+    """Return the estimators that can be used with this many members.
 
     Parameters
     ----------
@@ -140,7 +135,7 @@ def possible_estimators(members: int) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        `ESTIMATORS`; of a single member without year effects.
+        `ESTIMATORS`; for a single member without year effects.
 
     Examples
     --------
@@ -151,7 +146,7 @@ def possible_estimators(members: int) -> tuple[str, ...]:
 
 
 def refuse_one_member(estimator: str, members: int) -> None:
-    """Stop if an estimator leaves nothing of a single member.
+    """Raise if an estimator leaves nothing of a single member.
 
     Parameters
     ----------
@@ -170,7 +165,7 @@ def refuse_one_member(estimator: str, members: int) -> None:
 
 
 def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
-    """Take out the effects that an estimator absorbs.
+    """Return values without the effects that an estimator absorbs.
 
     Parameters
     ----------
@@ -213,12 +208,12 @@ def fit(
     min_rows: int | None = None,
     pool: Sequence[str] = (),
 ) -> xr.Dataset:
-    r"""Fit y = a + Σ b·x + e in every cell, over members and years, with honest errors.
+    r"""Return the fit y = a + Σ b·x + e of every cell, over members and years, with robust errors.
 
-    By default errors of *year effects* are clustered by member (CR1), with t(M − 1). Members share
-    the forced signal, so those of *raw trend* and *first differences* are not: scores are summed
-    over members in each year, and their long-run variance is the equal-weighted cosine estimate
-    with ν = ⌊0.4 T^{2/3}⌋ terms and t(ν).
+    By default the errors of *year effects* are clustered by member (CR1), with t(M − 1). Those of
+    *raw trend* and *first differences* are not, since members share the forced signal: their scores
+    are summed over members in each year, and the long-run variance is the equal-weighted cosine
+    estimate with ν = ⌊0.4 T^{2/3}⌋ terms and t(ν).
 
     Parameters
     ----------
@@ -230,21 +225,21 @@ def fit(
     estimator : {"raw trend", "year effects", "first differences"}
         See `transform`.
     errors : {"ols", "newey-west", "cosine", "cluster", "effective sample size"}, optional
-        Kind of standard errors. ``ols``: independent rows. ``newey-west``: Bartlett weights over
-        `lags` years within each member, members taken as independent, times n/(n − p), with
-        t(n − p). ``effective sample size``: OLS's variance times (1 + r)/(1 − r), r the product of
-        the residual's lag-1 autocorrelation and the predictor's, the others taken out, and n less
-        in proportion for t.
+        Kind of standard errors. ``ols``: rows are independent. ``newey-west``: Bartlett weights
+        over `lags` years within each member, independent members, times n/(n − p), with t(n − p).
+        ``effective sample size``: the variance of OLS times (1 + r)/(1 − r), with r the product of
+        the lag-1 autocorrelations of the residual and of the predictor after the others have been
+        taken out; the degrees of freedom shrink in proportion.
     lags : int, optional
-        Of ``newey-west``; by default ⌈1.3 √T⌉.
+        Of ``newey-west``; by default `mpcf.method.score_sums.bandwidth`.
     weights : DataArray (member, year, ...), optional
-        Weights of the rows, such as areas; 0 and NaN leave a row out, and the year's place in the
-        series stays.
+        Weights of the rows, such as areas. A weight of 0 or NaN leaves a row out, but keeps its
+        year's place in the series.
     min_rows : int, optional
         Fit cells with gaps too, if they have at least this many rows without one. By default a
         cell with a gap is not fitted.
     pool : sequence of str
-        Dims over which one fit is made, each place with its own level; scores of places are summed
+        Dims that are fitted together, each place with its own level; scores of places are summed
         within member and year.
 
     Returns
@@ -254,9 +249,10 @@ def fit(
         units of y; ``se``, ``t``, ``p`` of b and ``freedom``, the degrees of freedom of t;
         ``vif``; and (...) ``r_squared``, ``n``, ``condition_number`` of the standardised
         predictors, ``autocorrelation`` of the residual at one year, and ``reason``, a position in
-        `REASONS`: 0 where it could be fitted; elsewhere all others are NaN, n is 0. Clustered
-        errors are NaN with fewer than four members. The attribute ``degrees_of_freedom`` is that
-        of cosine and clustered errors.
+        `mpcf.method.panel.REASONS`: 0 where a cell was fitted; elsewhere n is 0 and all others are
+        NaN. Clustered
+        errors are NaN with fewer than `MIN_MEMBERS` members. The attribute ``degrees_of_freedom``
+        is that of cosine and clustered errors.
 
     Raises
     ------
@@ -290,7 +286,7 @@ def fit(
 
 
 def coefficients(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.DataArray:
-    """Coefficients alone, of several responses with the same predictors in every cell.
+    """Return only the coefficients of several responses to the same predictors, in every cell.
 
     Parameters
     ----------
@@ -304,19 +300,20 @@ def coefficients(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend")
     Returns
     -------
     DataArray (flux, predictor, ...)
-        The ``b`` of `fit`, in units of y per unit of x; NaN where it can't be fitted.
+        The ``b`` of `fit`, in units of y per unit of x; NaN where it cannot be fitted.
     """
     return _in_cells(y, x, estimator, "none", wanted=("b",))["b"]
 
 
 def influence(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") -> xr.DataArray:
-    r"""Influence of each year on the coefficients of several responses.
+    r"""Return the influence of each year on the coefficients of several responses.
 
     .. math:: \psi_t = (X^\top X)^{-1} \sum_m x_{mt} \, e_{mt} ,
 
     whose sum over the years is zero and whose long-run variance, times the number of years, is the
-    variance of the coefficients. Members are added up, since they share the forced signal. Being
-    linear, influences of cells may be weighted and summed before the variance is taken.
+    variance of the coefficients. Members are added up, since they share the forced signal. The
+    influences are linear, so those of cells may be weighted and summed before the variance is
+    taken.
 
     Parameters
     ----------
@@ -330,7 +327,7 @@ def influence(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") ->
     Returns
     -------
     DataArray (flux, predictor, ..., year)
-        Units of y per unit of x; NaN where it can't be fitted.
+        Units of y per unit of x; NaN where it cannot be fitted.
     """
     psi = _in_cells(y, x, estimator, "cosine", wanted=("psi",))["psi"]
     years = y["year"][1:] if estimator == "first differences" else y["year"]
@@ -368,7 +365,7 @@ def shapley_shares(
     min_rows: int | None = None,
     pool: Sequence[str] = (),
 ) -> xr.DataArray:
-    r"""Share of R² that each predictor brings, averaged over all orders of entry (LMG).
+    r"""Return the share of R² of each predictor, averaged over all orders of entry (LMG).
 
     .. math:: s_j = \sum_{S \not\ni j} \frac{|S|! \, (k - |S| - 1)!}{k!}
                     \left[ R^2(S \cup j) - R^2(S) \right] .
@@ -380,7 +377,7 @@ def shapley_shares(
     x : DataArray (predictor, member, year, ...)
         Predictors, at most 12.
     estimator : {"raw trend", "year effects", "first differences"}
-        See `transform`; R² is of what it leaves.
+        See `transform`; R² refers to what it leaves.
     weights : DataArray (member, year, ...), optional
         See `fit`.
     min_rows : int, optional
@@ -391,7 +388,7 @@ def shapley_shares(
     Returns
     -------
     DataArray (predictor, ...)
-        1; their sum is R². NaN where it can't be fitted.
+        1; their sum is R². NaN where it cannot be fitted.
 
     Raises
     ------
@@ -403,13 +400,13 @@ def shapley_shares(
     Grömping 2006, doi 10.18637/jss.v017.i01 (the measure of Lindeman, Merenda and Gold).
     """
     if x.sizes["predictor"] > 12:
-        raise ValueError(f"shares of {x.sizes['predictor']} predictors; at most 12 can be told")
+        raise ValueError(f"shares of {x.sizes['predictor']} predictors; 12 is the most")
     found = _in_cells(y, x, estimator, "none", None, weights, min_rows, pool, wanted=("share",))
     return found["share"]
 
 
 def collinearity(x: xr.DataArray, estimator: str = "raw trend") -> xr.Dataset:
-    r"""Variance inflation factors and condition number of the standardised predictors.
+    r"""Return variance inflation factors and the condition number of the predictors.
 
     .. math:: \mathrm{VIF}_j = (R^{-1})_{jj},
 
@@ -453,7 +450,7 @@ def _in_cells(
         raise ValueError(f"errors '{errors}' are unknown; choose one of {', '.join(ERRORS[1:])}")
     members, years = y.sizes["member"], y.sizes["year"]
     refuse_one_member(estimator, members)
-    lags = math.ceil(1.3 * math.sqrt(years)) if lags is None else lags
+    lags = bandwidth(years) if lags is None else lags
     if not 0 <= lags < years:
         raise ValueError(f"{lags} lags in {years} years; give 0 to {years - 1}")
     if min_rows is not None and min_rows < 1:
@@ -563,7 +560,7 @@ def _block(
 
 
 def _two_sided(t: np.ndarray, freedom: np.ndarray, threads: int) -> np.ndarray:
-    """Return p of t; threads take cells in turn, since it costs a tenth of a fit of 500 years."""
+    """Return p of t, by threads, since it costs a tenth of a fit of 500 years."""
     p = np.empty(t.shape)
 
     def lane(first: int) -> None:
@@ -576,7 +573,7 @@ def _two_sided(t: np.ndarray, freedom: np.ndarray, threads: int) -> np.ndarray:
 
 
 def _columns(values: np.ndarray, inner: int) -> np.ndarray:
-    """View (..., column, rows) as (column, row, cell), whichever lies side by side in memory."""
+    """View (..., column, rows) as (column, row, cell), without a copy where strides allow it."""
     loop = values.ndim - inner - 1
     columns, cells = values.shape[loop], math.prod(values.shape[:loop])
     rows = math.prod(values.shape[loop + 1 :])

@@ -7,31 +7,34 @@ from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+
+from mpcf.method.regression import MIN_MEMBERS
+from mpcf.method.score_sums import bandwidth
+from mpcf.method.statistics import t_factor
 
 
 def jackknife(statistic: Callable[[list[int]], xr.DataArray], members: int) -> xr.Dataset:
-    r"""Delete-one-member jackknife: estimate, standard error and 95 % interval.
+    r"""Return an estimate with the error and 95 % interval of the delete-one-member jackknife.
 
     .. math:: s^2 = \frac{M-1}{M} \sum_m (\hat\theta_{(-m)} - \bar\theta_{(\cdot)})^2,
               \qquad \hat\theta \pm t_{M-1} \, s .
 
-    Everything that `statistic` does (fit, change, sum) is done again without each member, so that
-    coefficients and changes vary together. The interval covers what differs between members, and
-    nothing that they share.
+    Everything that `statistic` does (fit, change, sum) is repeated without each member in turn, so
+    that coefficients and changes vary together. The interval covers what differs between members,
+    not what they share.
 
     Parameters
     ----------
     statistic : callable
-        Takes positions of members, gives a DataArray.
+        Takes positions of members, returns a DataArray.
     members : int
         Number of members M.
 
     Returns
     -------
     Dataset
-        ``estimate``, ``se``, ``low``, ``high``; with fewer than four members the last three
-        are NaN. The attribute ``degrees_of_freedom`` is M − 1.
+        ``estimate``, ``se``, ``low``, ``high``; with fewer than `MIN_MEMBERS` members
+        the last three are NaN. The attribute ``degrees_of_freedom`` is M − 1.
 
     References
     ----------
@@ -45,20 +48,20 @@ def jackknife(statistic: Callable[[list[int]], xr.DataArray], members: int) -> x
     True
     """
     whole = statistic(list(range(members)))
-    if members < 4:
+    if members < MIN_MEMBERS:
         unknown = xr.full_like(whole, np.nan)
         gap = {"estimate": whole, "se": unknown, "low": unknown, "high": unknown}
         return xr.Dataset(gap, attrs={"degrees_of_freedom": members - 1})
     without = [statistic([m for m in range(members) if m != out]) for out in range(members)]
     drawn = xr.concat(without, "left_out")
     se = np.sqrt((members - 1) * drawn.var("left_out"))
-    half = stats.t.ppf(0.975, members - 1) * se
+    half = t_factor(members - 1) * se
     found = {"estimate": whole, "se": se, "low": whole - half, "high": whole + half}
     return xr.Dataset(found, attrs={"degrees_of_freedom": members - 1})
 
 
 def draw_members(members: int, draws: int = 1000, seed: int = 0) -> np.ndarray:
-    """Draw members with replacement; a draw of one member alone is drawn again.
+    """Draw members with replacement, again where a draw holds one member only.
 
     Parameters
     ----------
@@ -89,12 +92,12 @@ def draw_members(members: int, draws: int = 1000, seed: int = 0) -> np.ndarray:
 
 
 def bootstrap_interval(whole: xr.DataArray, drawn: xr.DataArray, members: int) -> xr.Dataset:
-    r"""Interval from resampled members that covers as promised with few of them.
+    r"""Return an interval from resampled members that keeps its coverage with few members.
 
     .. math:: s^2 = \frac{M}{M-1} \, \mathrm{var}(\theta^*), \qquad \hat\theta \pm t_{M-1} \, s .
 
-    Resampling M members makes the variance too small by (M − 1)/M, and percentiles know nothing of
-    Student's t: with few members they are too narrow.
+    Resampling M members makes the variance too small by (M − 1)/M, and percentiles ignore Student's
+    t: with few members they are too narrow.
 
     Parameters
     ----------
@@ -109,17 +112,17 @@ def bootstrap_interval(whole: xr.DataArray, drawn: xr.DataArray, members: int) -
     -------
     Dataset (...)
         ``estimate``, ``se``, ``low``, ``high``, as from `jackknife`; the last three are NaN with
-        fewer than four members. The attribute ``degrees_of_freedom`` is M − 1.
+        fewer than `MIN_MEMBERS` members. The attribute ``degrees_of_freedom`` is M − 1.
     """
     se = np.sqrt(members / max(members - 1, 1)) * drawn.std("draw", ddof=1)
-    se = se if members >= 4 else se * np.nan
-    half = stats.t.ppf(0.975, max(members - 1, 1)) * se
+    se = se if members >= MIN_MEMBERS else se * np.nan
+    half = t_factor(max(members - 1, 1)) * se
     found = {"estimate": whole, "se": se, "low": whole - half, "high": whole + half}
     return xr.Dataset(found, attrs={"degrees_of_freedom": members - 1})
 
 
 def block_length(years: int) -> int:
-    r"""Length of the blocks in which years are drawn, :math:`\lceil 1.3 \sqrt T \rceil`.
+    r"""Return the length of the blocks in which years are drawn.
 
     Parameters
     ----------
@@ -129,19 +132,19 @@ def block_length(years: int) -> int:
     Returns
     -------
     int
-        Years; by default as many as Newey and West's window spans, see
-        `mpcf.method.regression.fit`.
+        Years, as many as Newey and West's window has lags, see
+        `mpcf.method.score_sums.bandwidth`.
 
     Examples
     --------
     >>> block_length(51), block_length(301)
     (10, 23)
     """
-    return math.ceil(1.3 * math.sqrt(years))
+    return bandwidth(years)
 
 
 def draw_years(years: int, draws: int = 400, seed: int = 0) -> np.ndarray:
-    """Draw years with replacement, in blocks that stay together; the first follows the last.
+    """Draw years with replacement, in blocks; the first year follows the last.
 
     Parameters
     ----------
@@ -175,12 +178,12 @@ def draw_years(years: int, draws: int = 400, seed: int = 0) -> np.ndarray:
 def resampled_slopes(
     rows: np.ndarray, known: int, counts: np.ndarray, *, pooled: bool = False
 ) -> np.ndarray:
-    """Fit every cell to every draw of years.
+    """Return the slopes of every cell in every draw of years.
 
     Parameters
     ----------
     rows : ndarray (predictors and then fluxes, member, year, cell)
-        As `mpcf.method.regression.transform` leaves them.
+        As `mpcf.method.regression.transform` returns them.
     known : int
         Number of predictors.
     counts : ndarray (draw, year)

@@ -7,7 +7,7 @@ import xarray as xr
 
 
 def regional_mean(values: xr.DataArray | xr.Dataset, region: xr.DataArray):
-    """Area-weighted mean over the region.
+    """Return the area-weighted mean over the region.
 
     Parameters
     ----------
@@ -25,10 +25,12 @@ def regional_mean(values: xr.DataArray | xr.Dataset, region: xr.DataArray):
 
 
 def known_mean(values: xr.DataArray, dim: str | tuple[str, ...]) -> xr.DataArray:
-    r"""Mean of the values that are known: :math:`\sum_{i\,\mathrm{known}} x_i / n_\mathrm{known}`.
+    r"""Return the mean of the values that are known.
 
-    Where none is, as in every cell at sea, the mean is NaN. (``.mean`` says so too, but with a
-    warning where it divides nothing by nothing in single precision.)
+    .. math:: \sum_{i\,\mathrm{known}} x_i / n_\mathrm{known}
+
+    Where none is known, as in every cell at sea, the mean is NaN. (``.mean`` returns the same, but
+    warns of 0 / 0 in single precision.)
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def known_mean(values: xr.DataArray, dim: str | tuple[str, ...]) -> xr.DataArray
 
 
 def decadal_trend(values: xr.DataArray) -> xr.DataArray:
-    """Least-squares slope over `year`, per decade.
+    """Return the least-squares slope over `year`, per decade.
 
     Parameters
     ----------
@@ -77,8 +79,33 @@ def decadal_trend(values: xr.DataArray) -> xr.DataArray:
     return (10.0 * slope).rename("trend")
 
 
+def t_factor(freedom, level: float = 0.95):
+    """Return the half-width of an interval in standard errors, by Student's t.
+
+    Parameters
+    ----------
+    freedom : array_like
+        Degrees of freedom.
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    float or ndarray
+        Of the shape of `freedom`.
+
+    Examples
+    --------
+    >>> round(float(t_factor(10)), 3)
+    2.228
+    """
+    from scipy.stats import t
+
+    return t.ppf((1 + level) / 2, freedom)
+
+
 def member_interval(values: xr.DataArray, level: float = 0.95) -> tuple[float, float, float]:
-    """Mean over members with its Student t interval.
+    """Return the mean over members with its Student t interval.
 
     Parameters
     ----------
@@ -98,17 +125,15 @@ def member_interval(values: xr.DataArray, level: float = 0.95) -> tuple[float, f
     >>> round(mean, 2), round(low, 2), round(high, 2)
     (2.0, -0.48, 4.48)
     """
-    from scipy.stats import t
-
     x = np.asarray(values, dtype=float)
     if x.size < 2:
         return float(x.mean()), float("nan"), float("nan")
-    half = t.ppf((1 + level) / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size)
+    half = t_factor(x.size - 1, level) * x.std(ddof=1) / np.sqrt(x.size)
     return float(x.mean()), float(x.mean() - half), float(x.mean() + half)
 
 
 def member_test(values: xr.DataArray) -> xr.DataArray:
-    """Student's t test of the members' mean against zero.
+    """Return the p of Student's t test of the members' mean against zero.
 
     Parameters
     ----------
@@ -134,7 +159,7 @@ def member_test(values: xr.DataArray) -> xr.DataArray:
 
 
 def false_discovery_mask(p: xr.DataArray, alpha: float = 0.10) -> xr.DataArray:
-    """Cells whose p passes the Benjamini–Hochberg threshold over all cells of a map.
+    """Return the cells whose p passes the Benjamini–Hochberg threshold over all cells of a map.
 
     Parameters
     ----------
@@ -167,7 +192,7 @@ def false_discovery_mask(p: xr.DataArray, alpha: float = 0.10) -> xr.DataArray:
 
 
 def detectable_correlation(n: int, *, power: float = 0.8, alpha: float = 0.05) -> float:
-    r"""Smallest correlation that `n` pairs show as significant with a given probability.
+    r"""Return the smallest correlation that is found significant with a given probability.
 
     .. math:: \operatorname{artanh}\rho + \frac{\rho}{2(n-1)} =
               \operatorname{artanh} r_c + \frac{z_\text{power}}{\sqrt{n-3}}, \quad
@@ -187,8 +212,8 @@ def detectable_correlation(n: int, *, power: float = 0.8, alpha: float = 0.05) -
     Returns
     -------
     float
-        Correlation, between 0 and 1. The test misses a smaller one oftener than 1 − `power`. A
-        few hundredths too large below ten pairs.
+        Correlation, between 0 and 1. The test misses a smaller one with a probability above
+        1 − `power`. Below ten pairs the result is a few hundredths too large.
 
     Raises
     ------
@@ -218,7 +243,7 @@ def detectable_correlation(n: int, *, power: float = 0.8, alpha: float = 0.05) -
 
 
 def correlation_interval(r: float, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    r"""Interval of a correlation of `n` pairs by Fisher's transformation.
+    r"""Return the interval of a correlation of `n` pairs by Fisher's transformation.
 
     .. math:: \tanh\left(\operatorname{artanh} r \pm z / \sqrt{n-3}\right)
 

@@ -1,4 +1,4 @@
-"""Known truth: what moisture's change did, from a source's twins, and how near a regression comes.
+"""Known truth: what moisture's change did, from a source's twins, and how close a regression comes.
 
 A source with twins has run the same members in worlds where moisture did not change. The
 difference is the effect itself: *lasting*, with the stocks that it leaves behind, or
@@ -7,23 +7,27 @@ difference is the effect itself: *lasting*, with the stocks that it leaves behin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import xarray as xr
 
-from mpcf.method.attribution import GRAMS_PER_PETAGRAM
-from mpcf.method.periods import since_base
-from mpcf.method.regression import coefficients, response
+from mpcf.method.attribution import regional_carbon
+from mpcf.method.design import Design, petagrams, region_cells
+from mpcf.method.periods import Period, since_base
+from mpcf.method.regression import response
 from mpcf.method.statistics import weighted_correlation
 
 MOISTURE = ("photosynthesis", "decomposition")
-"""Causes in the twins' effects by which moisture acts."""
+"""Causes, among the twins' effects, through which moisture acts."""
 
 TRUE_MEANING = {"liquid": "liquid", "total": "total", "thaw_wetness": "total"}
-"""Meaning of the truth beside which each meaning of a predictor stands. How wet the thawed layer
-is has nothing to do with how deep it is, so its effect is that of the amount of water."""
+"""Meaning of the truth with which each meaning of the predictor is compared. The wetness of the
+thawed layer does not depend on how deep that layer is, so its truth is the effect of the amount of
+water."""
 
 
 def moisture_effect(effects: xr.Dataset, kind: str = "nep", *, lasting: bool = True):
-    """Effect of moisture's change on a carbon flux, since the base period.
+    """Return the effect of moisture's change on a carbon flux since the base period.
 
     Parameters
     ----------
@@ -32,8 +36,8 @@ def moisture_effect(effects: xr.Dataset, kind: str = "nep", *, lasting: bool = T
     kind : str
         Carbon flux, see `mpcf.method.regression.response`.
     lasting : bool
-        With the stocks that the effect leaves behind, averaged over the orders in which causes
-        may come (Shapley values); otherwise on the stocks as they are.
+        Whether the effect includes the stocks that it leaves behind, averaged over the orders in
+        which causes may come (Shapley values), or is that on the stocks as they are.
 
     Returns
     -------
@@ -47,10 +51,10 @@ def moisture_effect(effects: xr.Dataset, kind: str = "nep", *, lasting: bool = T
     return since_base(effect)
 
 
-def phase_effect(
-    effect: xr.DataArray, region: xr.DataArray, phases: dict[str, tuple[int, int]]
+def period_effect(
+    effect: xr.DataArray, region: xr.DataArray, periods: Mapping[str, tuple[int, int]]
 ) -> xr.DataArray:
-    """Sum an effect over the region and the years of each phase.
+    """Return an effect summed over the region and the years of each period.
 
     Parameters
     ----------
@@ -58,17 +62,17 @@ def phase_effect(
         gC m-2 yr-1.
     region : DataArray (lat, lon)
         m2.
-    phases : dict
-        Inclusive first and last year of each phase.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period.
 
     Returns
     -------
-    DataArray (phase, ...)
+    DataArray (period, ...)
         PgC.
     """
-    yearly = (effect * region).sum(("lat", "lon")) / GRAMS_PER_PETAGRAM
-    parts = [yearly.sel(year=slice(*years)).sum("year") for years in phases.values()]
-    return xr.concat(parts, xr.DataArray(list(phases), dims="phase", name="phase"))
+    yearly = regional_carbon(effect, region)
+    parts = [yearly.sel(year=slice(*years)).sum("year") for years in periods.values()]
+    return xr.concat(parts, xr.Variable("period", list(periods)))
 
 
 def score_against_truth(
@@ -80,9 +84,9 @@ def score_against_truth(
     years: tuple[int, int],
     estimator: str,
 ) -> dict[str, float]:
-    r"""Hold moisture's contribution by a regression against the truth.
+    r"""Return moisture's contribution by a regression beside the truth.
 
-    Every cell is fitted over all years up to the end of the phase. The *null test* fits the same
+    Every cell is fitted over all years up to the end of the period. The *null test* fits the same
     predictors to fluxes on which moisture has no effect: its contribution should be zero.
 
     Parameters
@@ -92,39 +96,32 @@ def score_against_truth(
     null : DataArray (member, year, lat, lon)
         Uptake of the twins on which moisture has no effect, gC m-2 yr-1.
     x : DataArray (predictor, member, year, lat, lon)
-        Predictors, with ``moisture`` first.
+        Predictors, among them ``moisture``.
     truth : DataArray (member, year, lat, lon)
         Moisture's effect since the base period, gC m-2 yr-1.
     region : DataArray (lat, lon)
         m2.
     years : tuple of int
-        Inclusive first and last year of the phase.
+        Inclusive first and last year of the period.
     estimator : str
         See `mpcf.method.regression.transform`.
 
     Returns
     -------
     dict
-        ``estimate``, ``null`` and ``truth``: PgC over the phase and the region, mean of the
+        ``estimate``, ``null`` and ``truth``: PgC over the period and the region, mean of the
         members, the first two NaN where no cell can be fitted; ``pattern``: correlation of the
         maps of estimate and truth, weighted by area.
     """
-    inside = region.stack(cell=("lat", "lon"))
-    inside = inside[inside > 0]
-    cells = {"cell": inside["cell"]}
-    y, null, x, truth = (a.stack(cell=("lat", "lon")).sel(cells) for a in (y, null, x, truth))
-    last = slice(None, years[1])
-    fluxes = xr.concat([y, null], xr.Variable("flux", ["full", "null"])).sel(year=last)
-    moisture = x.sel(predictor="moisture")
-    change = since_base(moisture)
-    b = coefficients(fluxes, x.sel(year=last), estimator).sel(predictor="moisture")
-    during = slice(*years)
-    part = b * change.sel(year=during).mean("member").sum("year")
-    whole = truth.sel(year=during).mean("member").sum("year")
-    grams = (part * inside).sum("cell", min_count=1) / GRAMS_PER_PETAGRAM
+    period = Period(*years)
+    area, y, null, x, truth = region_cells(region, y, null, x, truth)
+    fluxes = xr.concat([y, null], xr.Variable("flux", ["full", "null"]))
+    part = Design(fluxes, x, estimator).contributions(period).sel(predictor="moisture")
+    whole = truth.sel(year=period.years).mean("member").sum("year")
+    carbon = petagrams(part, area)
     return {
-        "estimate": float(grams.sel(flux="full")),
-        "null": float(grams.sel(flux="null")),
-        "truth": float((whole * inside).sum("cell") / GRAMS_PER_PETAGRAM),
-        "pattern": weighted_correlation(part.sel(flux="full").values, whole.values, inside.values),
+        "estimate": float(carbon.sel(flux="full")),
+        "null": float(carbon.sel(flux="null")),
+        "truth": float(petagrams(whole, area)),
+        "pattern": weighted_correlation(part.sel(flux="full").values, whole.values, area.values),
     }

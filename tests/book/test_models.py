@@ -14,7 +14,7 @@ from mpcf.data import catalog
 from mpcf.data import sources as data_sources
 from mpcf.errors import UnknownSource
 from mpcf.figures.models import change_figure
-from mpcf.method.models import OWN, disagreement, moisture_spread
+from mpcf.method.models import THIS_SOURCE, disagreement, moisture_spread
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "09-across-models.ipynb"
 PHASES = {"warming": (2000, 2019), "mitigation": (2020, 2039), "net-zero": (2040, 2044)}
@@ -148,7 +148,7 @@ def test_models_are_compared_by_name_and_synthetic_ones_are_marked(sources):
     sources(ircc=planted(), cmip6=planted(rise=-0.5))
     table = compare("ircc", ["cmip6", "ircc"])
     change = table[table["moisture"] == "liquid"].groupby("model")["change"].min()
-    assert change[OWN] > 0 > change["cmip6 (synthetic)"]
+    assert change[THIS_SOURCE] > 0 > change["cmip6 (synthetic)"]
     assert len(table) == 8
 
 

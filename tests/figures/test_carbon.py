@@ -105,7 +105,7 @@ def carbon():
     """Two phases, one estimator; the interval of temperature is unknown."""
     values = [[[1.0, -2.0, -1.0]], [[4.0, 5.0, 9.0]]]
     names = [*PREDICTORS, "total"]
-    coords = {"phase": list(PHASES), "estimator": ["raw trend"], "predictor": names}
+    coords = {"period": list(PHASES), "estimator": ["raw trend"], "predictor": names}
     middle = xr.DataArray(values, coords, tuple(coords))
     known = middle.where(middle["predictor"] != "temperature")
     return xr.Dataset({"estimate": middle, "low": known - 0.5, "high": known + 0.5})
@@ -113,7 +113,7 @@ def carbon():
 
 def test_phases_have_panels_with_the_whole_change_as_a_line():
     names = {name: name for name in PREDICTORS}
-    fig = carbon_figures.by_phase(carbon(), PHASES, bars="predictor", names=names, total="change")
+    fig = carbon_figures.by_period(carbon(), PHASES, bars="predictor", names=names, total="change")
     assert [title(ax) for ax in fig.axes] == ["Warming, 2000–2050", "Net-zero, 2051–2100"]
     for ax, heights, whole in zip(fig.axes, ([1.0, -2.0], [4.0, 5.0]), (-1.0, 9.0), strict=True):
         assert [bar.get_height() for bar in ax.patches] == heights
@@ -122,13 +122,13 @@ def test_phases_have_panels_with_the_whole_change_as_a_line():
     bars = [c for c in fig.axes[0].containers if isinstance(c, mpl.container.BarContainer)]
     known, unknown = (ends(c.errorbar) for c in bars)
     assert known == [[0.5, 1.5]] and unknown == []
-    assert fig.axes[0].get_ylabel() == "PgC over the phase"
+    assert fig.axes[0].get_ylabel() == "PgC over the period"
     assert [t.get_text() for t in fig.legends[0].get_texts()] == ["change", *PREDICTORS]
 
 
 def test_without_a_total_there_is_no_line():
     names = {name: name for name in PREDICTORS}
-    fig = carbon_figures.by_phase(carbon(), PHASES, bars="predictor", names=names)
+    fig = carbon_figures.by_period(carbon(), PHASES, bars="predictor", names=names)
     assert [t.get_text() for t in fig.legends[0].get_texts()] == PREDICTORS
 
 
@@ -139,9 +139,9 @@ def test_regression_and_null_test_stand_on_the_row_of_their_truth():
         ("liquid", "until net zero", 30.0, 10.0, 20.0),
         ("total", "until net zero", -30.0, 0.0, -10.0),
     ]
-    columns = ["choice", "stretch", "estimate", "null", "truth"]
-    judged = pd.DataFrame(rows, columns=columns).set_index("choice")
-    fig = carbon_figures.beside_truth(judged)
+    columns = ["choice", "period", "estimate", "null", "truth"]
+    scored = pd.DataFrame(rows, columns=columns).set_index("choice")
+    fig = carbon_figures.estimates_and_truth(scored)
     ax = fig.axes[0]
     assert [title(a) for a in fig.axes] == ["Warming", "Until net zero"]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["total", "liquid"]

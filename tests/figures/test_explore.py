@@ -52,8 +52,8 @@ def test_choices_of_unequal_size_are_refused():
 
 
 def test_an_unknown_bound_draws_no_interval_and_is_valid_json():
-    phase = {"phase": ["warming", "net-zero"]}
-    middle = xr.DataArray([1.0, 2.0], phase, ("phase",))
+    period = {"period": ["warming", "net-zero"]}
+    middle = xr.DataArray([1.0, 2.0], period, ("period",))
     found = xr.Dataset({"estimate": middle, "high": middle + np.array([0.5, np.nan])})
     trace = bar_trace(found, name="moisture", colour="#0072B2")
     assert trace["x"] == ["warming", "net-zero"] and trace["y"] == [1.0, 2.0]

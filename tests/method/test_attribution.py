@@ -5,11 +5,11 @@ import pytest
 import xarray as xr
 
 from mpcf.book.numbers import interval
-from mpcf.method.attribution import all_hold, contributions, moisture_lead, phase_carbon, verdict
+from mpcf.method.attribution import all_hold, contributions, moisture_lead, period_carbon, verdict
 from mpcf.method.intervals import (
     add_shared_error,
     block_bootstrap,
-    resampled_phase_carbon,
+    resampled_members,
     resampled_years,
     shared_signal_error,
 )
@@ -56,11 +56,11 @@ def test_contributions_and_residual_add_up_to_the_change():
 
 
 @pytest.mark.parametrize("estimator", ["raw trend", "year effects", "first differences"])
-def test_phase_carbon_gives_the_planted_carbon_and_no_residual(estimator):
+def test_period_carbon_gives_the_planted_carbon_and_no_residual(estimator):
     y, x, b, region = planted()
-    carbon = phase_carbon(y.expand_dims(flux=["nep"]), x, region, PHASES, estimator).isel(flux=0)
+    carbon = period_carbon(y.expand_dims(flux=["nep"]), x, region, PHASES, estimator).isel(flux=0)
     base = slice(2000, 2014)
-    for phase, (first, last) in PHASES.items():
+    for name, (first, last) in PHASES.items():
         shift = (
             (x.sel(year=slice(first, last)) - x.sel(year=base).mean("year"))
             .mean("member")
@@ -68,17 +68,17 @@ def test_phase_carbon_gives_the_planted_carbon_and_no_residual(estimator):
         )
         planted_carbon = (b * shift * region).sum(("lat", "lon")) / 1e15
         np.testing.assert_allclose(
-            carbon.sel(phase=phase, predictor=b["predictor"]), planted_carbon, rtol=1e-9
+            carbon.sel(period=name, predictor=b["predictor"]), planted_carbon, rtol=1e-9
         )
-        assert abs(float(carbon.sel(phase=phase, predictor="residual"))) < 1e-12
+        assert abs(float(carbon.sel(period=name, predictor="residual"))) < 1e-12
 
 
 def test_cells_that_cannot_be_fitted_count_in_the_residual():
     y, x, _, region = planted()
     x = x.copy()
     x[0, 2, 5, 0, 0] = np.nan
-    carbon = phase_carbon(y.expand_dims(flux=["nep"]), x, region, PHASES, "raw trend").sel(
-        phase="warming", flux="nep"
+    carbon = period_carbon(y.expand_dims(flux=["nep"]), x, region, PHASES, "raw trend").sel(
+        period="warming", flux="nep"
     )
     parts = carbon.sel(predictor=["moisture", "temperature", "residual"]).sum("predictor")
     assert float(parts) == pytest.approx(float(carbon.sel(predictor="total")))
@@ -89,7 +89,7 @@ def test_nothing_fitted_is_unknown_and_not_zero():
     y, x, _, region = planted()
     x = x.copy()
     x[0, 2, 5] = np.nan  # one year of one member, in every cell
-    carbon = phase_carbon(y.expand_dims(flux=["nep"]), x, region, PHASES, "raw trend")
+    carbon = period_carbon(y.expand_dims(flux=["nep"]), x, region, PHASES, "raw trend")
     assert carbon.sel(predictor=["moisture", "temperature", "residual"]).isnull().all()
     assert carbon.sel(predictor="total").notnull().all()
     assert moisture_lead(carbon).isnull().all()
@@ -137,12 +137,12 @@ def test_year_effects_of_one_member_are_refused_by_name_everywhere():
     y, x = y.expand_dims(flux=["nep"]).isel(member=[0]), x.isel(member=[0])
     ask = (y, x, region, PHASES, "year effects")
     for refused in (
-        lambda: phase_carbon(*ask),
+        lambda: period_carbon(*ask),
         lambda: shared_signal_error(*ask),
-        lambda: resampled_phase_carbon(*ask, counts=np.array([[1]])),
+        lambda: resampled_members(*ask, counts=np.array([[1]])),
         lambda: resampled_years(*ask),
         lambda: block_bootstrap(*ask),
-        lambda: jackknife(lambda kept: phase_carbon(*ask), 1),
+        lambda: jackknife(lambda kept: period_carbon(*ask), 1),
     ):
         with pytest.raises(ValueError, match="year effects need two members or more"):
             refused()
@@ -157,11 +157,11 @@ def test_one_member_keeps_the_error_of_its_own_years():
     assert (found["se"].sel(predictor=["moisture", "temperature"]) > 0).all()
 
 
-def test_a_phase_outside_the_data_is_an_error():
+def test_a_period_outside_the_data_is_an_error():
     y, x, _, region = planted()
     beyond = {"warming": (2000, 2039), "net-zero": (2040, 2070)}
-    with pytest.raises(ValueError, match="phase 'net-zero' is 2040–2070"):
-        phase_carbon(y.expand_dims(flux=["nep"]), x, region, beyond, "raw trend")
+    with pytest.raises(ValueError, match="period 'net-zero' is 2040–2070"):
+        period_carbon(y.expand_dims(flux=["nep"]), x, region, beyond, "raw trend")
 
 
 def test_a_turned_sign_turns_the_verdict():
@@ -169,14 +169,14 @@ def test_a_turned_sign_turns_the_verdict():
 
     def moisture(sign):
         def statistic(kept):
-            carbon = phase_carbon(
+            carbon = period_carbon(
                 (sign * y.isel(member=kept)).expand_dims(flux=["nep"]),
                 x.isel(member=kept),
                 region,
                 PHASES,
                 "raw trend",
             )
-            return carbon.sel(phase="warming", predictor="moisture", flux="nep")
+            return carbon.sel(period="warming", predictor="moisture", flux="nep")
 
         out = jackknife(statistic, 6)
         return verdict(float(out["low"]), float(out["high"]), sign=-1)
@@ -196,11 +196,11 @@ def test_lead_is_moisture_less_the_lowest_and_the_largest_other():
 
 
 def test_shared_error_of_one_cell_is_that_of_its_fit():
-    """One cell, one phase: the error of b times the summed change of its predictor."""
+    """One cell, one period: the error of b times the summed change of its predictor."""
     y, x, _, region = planted(noise=1.0)
     one = region.where((region["lat"] == 60) & (region["lon"] == 0), 0.0)
-    phases = {"all": (2000, 2059)}
-    found = shared_signal_error(y.expand_dims(flux=["nep"]), x, one, phases, "raw trend")
+    periods = {"all": (2000, 2059)}
+    found = shared_signal_error(y.expand_dims(flux=["nep"]), x, one, periods, "raw trend")
     cell = {"lat": 60.0, "lon": 0.0}
     se = fit(y, x)["se"].sel(cell)
     base = x.sel(year=slice(2000, 2014)).mean(("member", "year"))
@@ -218,7 +218,7 @@ def test_widened_intervals_hold_under_a_common_signal():
     alarms = {"jackknife": 0, "widened": 0}
     coords = {"member": range(6), "year": range(2000, 2060), "lat": [60.0], "lon": [0.0]}
     region = xr.DataArray([[1e12]], {"lat": [60.0], "lon": [0.0]}, ("lat", "lon"))
-    phases = {"all": (2000, 2059)}
+    periods = {"all": (2000, 2059)}
     for _ in range(100):
         shared = rng.normal(size=(2, 1, 60, 1, 1))
         own = 0.3 * rng.normal(size=(2, 6, 60, 1, 1))
@@ -230,12 +230,12 @@ def test_widened_intervals_hold_under_a_common_signal():
         other = xr.DataArray(other, names | {"predictor": ["snow"]}, ("predictor", *coords))
         x = xr.concat([x, other], "predictor")
         out = jackknife(
-            lambda kept, y=y, x=x: phase_carbon(
-                y.isel(member=kept), x.isel(member=kept), region, phases, "raw trend"
+            lambda kept, y=y, x=x: period_carbon(
+                y.isel(member=kept), x.isel(member=kept), region, periods, "raw trend"
             ),
             6,
         )
-        wide = add_shared_error(out, shared_signal_error(y, x, region, phases, "raw trend"))
+        wide = add_shared_error(out, shared_signal_error(y, x, region, periods, "raw trend"))
         for name, result in (("jackknife", out), ("widened", wide)):
             one = result.sel(predictor="moisture").squeeze()
             alarms[name] += (
@@ -248,7 +248,7 @@ def test_widened_intervals_hold_under_a_common_signal():
 @pytest.mark.parametrize("estimator", ["raw trend", "year effects", "first differences"])
 @pytest.mark.parametrize("collinear", [False, True])
 def test_resampled_members_equal_refits(estimator, collinear):
-    """Gram matrices give what `phase_carbon` gives when it is done again with the drawn members."""
+    """Gram matrices give what `period_carbon` gives for the drawn members."""
     y, x, _, region = planted(noise=1.0)
     signal = xr.DataArray(np.sin(np.arange(60)) * 20, {"year": y["year"]}, "year")
     y, x = y + signal, x + signal  # common to all members
@@ -257,21 +257,21 @@ def test_resampled_members_equal_refits(estimator, collinear):
     y = xr.concat([y, x[0].drop_vars("predictor") ** 2], "flux").assign_coords(flux=["a", "b"])
     x[0, :, 5, 0, 0] = np.nan  # a cell that is never fitted
     counts = draw_members(6, draws=5, seed=1)
-    fast = resampled_phase_carbon(y, x, region, PHASES, estimator, counts)
+    fast = resampled_members(y, x, region, PHASES, estimator, counts)
     for draw, count in zip(fast, counts, strict=True):
         kept = {"member": np.repeat(np.arange(6), count)}
-        again = phase_carbon(y.isel(kept), x.isel(kept), region, PHASES, estimator)
+        again = period_carbon(y.isel(kept), x.isel(kept), region, PHASES, estimator)
         scale = float(abs(again).max())
         np.testing.assert_allclose(draw.transpose(*again.dims), again, atol=1e-9 * scale)
 
 
 @pytest.mark.parametrize("members", [5, 9])
 def test_bootstrap_interval_covers_as_promised_where_percentiles_do_not(members):
-    """Contributions of one cell to one phase, whose true value a large ensemble gives."""
+    """Contributions of one cell to one period, whose true value a large ensemble gives."""
     rng = np.random.default_rng(9)
     coords = {"year": range(2000, 2040), "lat": [60.0], "lon": [0.0]}
     region = xr.DataArray([[1e15]], {k: coords[k] for k in ("lat", "lon")}, ("lat", "lon"))
-    phases = {"all": (2015, 2039)}
+    periods = {"all": (2015, 2039)}
 
     def ensemble(number):
         """Members whose change, and whose response, differ."""
@@ -285,12 +285,12 @@ def test_bootstrap_interval_covers_as_promised_where_percentiles_do_not(members)
     def moisture(parts):
         return parts.sel(predictor="moisture").squeeze(drop=True)
 
-    truth = float(moisture(phase_carbon(*ensemble(20_000), region, phases, "raw trend")))
+    truth = float(moisture(period_carbon(*ensemble(20_000), region, periods, "raw trend")))
     hits = {"percentile": 0, "interval": 0}
     for trial in range(400):
         y, x = ensemble(members)
         counts = np.vstack([np.ones(members, int), draw_members(members, 300, trial)])
-        drawn = resampled_phase_carbon(y, x, region, phases, "raw trend", counts)
+        drawn = resampled_members(y, x, region, periods, "raw trend", counts)
         drawn = moisture(drawn)
         out = bootstrap_interval(drawn[0], drawn[1:], members)
         hits["interval"] += bool(out["low"] < truth < out["high"])
@@ -332,9 +332,9 @@ def test_resampled_years_equal_refits(estimator, members):
     x[0, 0, 5, 0, 0] = np.nan  # a cell that is never fitted
     y = xr.concat([y, x[0].drop_vars("predictor") ** 2], "flux").assign_coords(flux=["a", "b"])
     fast = resampled_years(y, x, region, PHASES, estimator, draws=4, seed=1)
-    whole = phase_carbon(y, x, region, PHASES, estimator)
+    whole = period_carbon(y, x, region, PHASES, estimator)
     base = x.sel(year=slice(2000, 2014)).mean(("member", "year"))
-    for phase, (first, last) in PHASES.items():
+    for name, (first, last) in PHASES.items():
         so_far = {"year": slice(None, last)}
         left, design = (transform(a.sel(so_far), estimator) for a in (y, x))
         counts = draw_years(left.sizes["year"], draws=4, seed=1)
@@ -347,12 +347,12 @@ def test_resampled_years_equal_refits(estimator, members):
                 one = left[flux, :, :, i, j].values, design[:, :, :, i, j].values
                 b = slopes_by_lstsq(*one, counts[draw], estimator == "first differences")
                 expected[draw, flux] += b * change[:, i, j].values * area / 1e15
-        found = fast.sel(phase=phase, predictor=["moisture", "temperature"])
+        found = fast.sel(period=name, predictor=["moisture", "temperature"])
         scale = abs(expected).max(axis=(0, 2), keepdims=True)
         np.testing.assert_allclose(found / scale, expected / scale, atol=1e-9)
-        total = fast.sel(phase=phase, predictor="total")
-        np.testing.assert_allclose(total - whole.sel(phase=phase, predictor="total"), 0, atol=1e-9)
-        parts = fast.sel(phase=phase, predictor=["moisture", "temperature", "residual"])
+        total = fast.sel(period=name, predictor="total")
+        np.testing.assert_allclose(total - whole.sel(period=name, predictor="total"), 0, atol=1e-9)
+        parts = fast.sel(period=name, predictor=["moisture", "temperature", "residual"])
         np.testing.assert_allclose(parts.sum("predictor"), total)
 
 
@@ -378,8 +378,8 @@ def test_blocks_of_years_cover_nearly_as_promised_with_one_member(years, phi):
         y, x = (a[:, None, :, None, None] for a in (y, x))
         y = xr.DataArray(y, {"flux": range(30)} | coords, ("flux", *coords))
         x = xr.DataArray(x, {"predictor": names} | coords, ("predictor", *coords))
-        phases = {"all": (2000, 1999 + years)}
-        out = block_bootstrap(y, x, region, phases, "raw trend").sel(predictor="moisture")
+        periods = {"all": (2000, 1999 + years)}
+        out = block_bootstrap(y, x, region, periods, "raw trend").sel(predictor="moisture")
         held += int(((out["low"] < 0) & (out["high"] > 0)).sum())
         plain += int((abs(out["estimate"]) < 1.96 * out["se"]).sum())
         trials += out["estimate"].size
@@ -392,7 +392,7 @@ def test_blocks_of_years_judge_the_lead_and_leave_the_total_alone():
     y, x = y.expand_dims(flux=["nep"]).isel(member=[0]), x.isel(member=[0])
     for sign, claim in ((1, "holds"), (-1, "does not hold")):
         out = block_bootstrap(sign * y, x, region, PHASES, "raw trend")
-        one = out.sel(phase="warming", flux="nep", predictor="moisture")
+        one = out.sel(period="warming", flux="nep", predictor="moisture")
         assert verdict(float(one["low"]), float(one["high"]), sign=-1) == claim
         assert float(abs(out["se"].sel(predictor="total")).max()) < 1e-12
         drawn = out["estimate"].sel(predictor=["moisture", "temperature"])

@@ -8,7 +8,7 @@ from mpcf.method import candidates
 from mpcf.method.statistics import weighted_correlation
 from mpcf.method.truth import score_against_truth
 
-STRETCH = {"all": (2000, 2039)}
+PERIOD = {"all": (2000, 2039)}
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def world(yearly_stub):
 
 
 def test_every_candidate_finds_what_was_planted(world):
-    rows = [r for r in candidates.score_candidates(*world, STRETCH) if r["moisture"] == "liquid"]
+    rows = [r for r in candidates.score_candidates(*world, PERIOD) if r["moisture"] == "liquid"]
     assert len(rows) == len(candidates.CANDIDATES) * 3
     for row in rows:
         assert row["estimate"] == pytest.approx(row["truth"], rel=0.05), row
@@ -43,14 +43,14 @@ def test_every_candidate_finds_what_was_planted(world):
 
 def test_the_plain_candidate_is_the_plain_regression(world):
     yearly, y, null, truth, region = world
-    rows = candidates.score_candidates(*world, STRETCH)
+    rows = candidates.score_candidates(*world, PERIOD)
     (row,) = (
         r for r in rows
         if (r["moisture"], r["candidate"], r["estimator"]) == ("liquid", "plain", "raw trend")
     )  # fmt: skip
     moisture = yearly["soil_liquid"].sel(season="year", top=1.0, drop=True)
-    x = candidates.design(yearly, moisture, "plain")
-    one = score_against_truth(y, null[0], x, truth[0], region, STRETCH["all"], "raw trend")
+    x = candidates.candidate_predictors(yearly, moisture, "plain")
+    one = score_against_truth(y, null[0], x, truth[0], region, PERIOD["all"], "raw trend")
     for name in ("estimate", "null", "truth", "pattern"):
         assert row[name] == pytest.approx(one[name], rel=1e-9), name
 

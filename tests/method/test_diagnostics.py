@@ -7,7 +7,7 @@ import xarray as xr
 
 from evidence import sizes
 from mpcf.book.evidence import read
-from mpcf.method.attribution import phase_carbon
+from mpcf.method.attribution import period_carbon
 from mpcf.method.diagnostics import common_signal, nearest_harsher_case
 from mpcf.method.intervals import block_bootstrap, shared_signal_error
 from mpcf.method.regression import DEFAULT_ERRORS, fit
@@ -62,7 +62,7 @@ def test_trials_are_regions_of_one_cell(estimator):
     for trial in range(3):
         cell = [a.isel(trial=trial).expand_dims(lat=[60.0], lon=[0.0]) for a in (y, x)]
         ask = (cell[0].expand_dims(flux=["y"]), cell[1], region, {"all": (0, 50)}, estimator)
-        book = phase_carbon(*ask).squeeze().sel(predictor=x["predictor"])
+        book = period_carbon(*ask).squeeze().sel(predictor=x["predictor"])
         np.testing.assert_allclose(part.isel(trial=trial), book, rtol=1e-9)
         np.testing.assert_allclose(drawn[trial], book.sel(predictor="moisture"), rtol=1e-9)
         book = shared_signal_error(*ask)["se"].squeeze().sel(predictor=x["predictor"])

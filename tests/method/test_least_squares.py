@@ -3,17 +3,10 @@
 import numpy as np
 import pytest
 
-from mpcf.method.least_squares import (
-    CONSTANT,
-    ERRORS,
-    FITTED,
-    SINGULAR,
-    TOO_FEW,
-    Panel,
-    cosine_basis,
-    fit_cells,
-)
+from mpcf.method.least_squares import fit_cells
 from mpcf.method.member_draws import resample_members
+from mpcf.method.panel import CONSTANT, ERRORS, FITTED, SINGULAR, TOO_FEW, Panel
+from mpcf.method.score_sums import cosine_basis
 
 
 def cells(number=150, members=3, years=40, seed=0):
@@ -140,7 +133,7 @@ def test_no_cells_at_all():
 def test_resampling_gives_the_same_bits_whatever_the_threads():
     y, x = cells(200)
     counts = np.array([[1, 1, 1], [2, 0, 1], [0, 1, 2]])
-    wanted = {"base": (0, 10), "phase": (20, 40), "counts": counts}
+    wanted = {"base": (0, 10), "summed": (20, 40), "counts": counts}
     one, two = (
         resample_members(y, x, np.ones(200), Panel(3, 1, 40, 1, 0, 0, 0), **wanted, threads=n)
         for n in (1, 2)

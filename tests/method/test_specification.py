@@ -12,13 +12,13 @@ import xarray as xr
 from mpcf.data import catalog, sources
 from mpcf.figures.specification import curve
 from mpcf.figures.style import COLOURS
-from mpcf.method.attribution import phase_carbon
+from mpcf.method.attribution import period_carbon
 from mpcf.method.moisture import permafrost_region
 from mpcf.method.regression import predictors, response
 from mpcf.method.specification import (
     CHOICES,
     STUDY_SPECIFICATION,
-    is_reading,
+    makes_choices,
     matching_truth,
     one_step_away,
     sensitivity_by_choice,
@@ -87,7 +87,7 @@ def test_planted_effect_decides_every_specification(
     moisture, temperature, negative, lowest, largest
 ):
     frame = specifications(planted(moisture, temperature), PHASES)
-    for _, part in frame.groupby("stretch"):
+    for _, part in frame.groupby("period"):
         assert tally(part).loc["all"].tolist() == [
             EACH,
             *(EACH * counted for counted in (negative, lowest, largest)),
@@ -118,10 +118,10 @@ def test_contributions_are_those_of_the_attribution_and_of_a_pooled_fit():
     region = permafrost_region(yearly)
     x = predictors(yearly)
     y = response(yearly, "gpp-rh")
-    cells = phase_carbon(
+    cells = period_carbon(
         y.expand_dims(flux=["gpp-rh"]), x, region, {"warming": PHASES["warming"]}, "raw trend"
-    ).sel(phase="warming", flux="gpp-rh")
-    row = frame[is_reading(frame, STUDY_SPECIFICATION) & (frame["stretch"] == "warming")].iloc[0]
+    ).sel(period="warming", flux="gpp-rh")
+    row = frame[makes_choices(frame, STUDY_SPECIFICATION) & (frame["period"] == "warming")].iloc[0]
     assert row["contribution"] == pytest.approx(float(cells.sel(predictor="moisture")))
     assert row["temperature"] == pytest.approx(float(cells.sel(predictor="temperature")))
 
@@ -132,7 +132,7 @@ def test_contributions_are_those_of_the_attribution_and_of_a_pooled_fit():
         design.transpose(..., "predictor").values.reshape(-1, 3), left.values.ravel(), rcond=None
     )
     pooled = STUDY_SPECIFICATION | {"fit": "regional mean"}
-    row = frame[is_reading(frame, pooled) & (frame["stretch"] == "warming")].iloc[0]
+    row = frame[makes_choices(frame, pooled) & (frame["period"] == "warming")].iloc[0]
     assert row["coefficient"] == pytest.approx(b[0])
 
 
@@ -163,7 +163,7 @@ def test_one_member_and_no_co2_leave_what_can_be_fitted():
 
 def test_ends_outside_the_data_are_left_out():
     frame = specifications(planted().sel(year=slice(2000, 2064)), PHASES)
-    ends = frame.groupby("stretch")["last"].unique()
+    ends = frame.groupby("period")["last"].unique()
     assert sorted(ends["warming"]) == [2029, 2039, 2049]
     assert sorted(ends["until net zero"]) == [2054, 2064]
 
@@ -177,22 +177,22 @@ def test_a_source_without_permafrost_is_refused():
 
 def test_single_steps_change_one_choice_each():
     frame = specifications(planted(), PHASES)
-    near = one_step_away(frame[frame["stretch"] == "warming"], STUDY_SPECIFICATION)
+    near = one_step_away(frame[frame["period"] == "warming"], STUDY_SPECIFICATION)
     options = {name: sorted(map(str, near[name].unique())) for name in CHOICES}
     assert options == {name: sorted(map(str, known)) for name, known in CHOICES.items()}
     assert len(near) == 1 + sum(len(known) - 1 for known in CHOICES.values()) - 1
 
 
-def test_curve_is_sorted_and_marks_the_reading():
+def test_curve_is_sorted_and_marks_the_choices():
     frame = specifications(planted(noise=30.0), PHASES)
     fig = curve(
         frame, {"ours": STUDY_SPECIFICATION, "NEP": STUDY_SPECIFICATION | {"uptake": "nep"}}
     )
     tops = fig.axes[:2]
-    for ax, (_, part) in zip(tops, frame.groupby("stretch", sort=False), strict=True):
+    for ax, (_, part) in zip(tops, frame.groupby("period", sort=False), strict=True):
         points, _, mark, other = ax.lines
         assert (np.diff(points.get_ydata()) >= 0).all() and points.get_xdata().size == EACH
-        ours = part[is_reading(part, STUDY_SPECIFICATION)]["contribution"].item()
+        ours = part[makes_choices(part, STUDY_SPECIFICATION)]["contribution"].item()
         assert mark.get_ydata().tolist() == [ours]
         assert points.get_ydata()[int(mark.get_xdata()[0])] == ours
         assert mark.get_color() == COLOURS["temperature"] != other.get_color()
@@ -216,7 +216,7 @@ def test_each_specification_stands_beside_the_truth_of_its_own_kind():
         ("nep", "liquid", "2 m", "warming", 2039),
         ("nep", "liquid", "24 months", "until net zero", 2064),
     ]
-    columns = ["uptake", "moisture", "region", "stretch", "last"]
+    columns = ["uptake", "moisture", "region", "period", "last"]
     truth = matching_truth(pd.DataFrame(rows, columns=columns), effects, yearly, PHASES)
     # 0.5 g of 1 over 25 years and 7e12 m2, of which the second definition leaves 6e12
     first = 0.5 * 25 * 7e12 / 1e15
