@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -15,9 +16,9 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from mpcf import __main__
+from mpcf import __main__, closure
 from mpcf.errors import ChapterFailed, UnknownName
-from mpcf.pipeline import chapters, contents, execution, freshness, runs
+from mpcf.pipeline import chapters, contents, execution, runs
 from mpcf.pipeline.runs import Run
 from mpcf.yearly import stream
 
@@ -31,6 +32,10 @@ folder.mkdir(parents=True, exist_ok=True)
 (folder / "numbers.json").write_text(json.dumps([source, quick, depth, uptake]))
 with open(pathlib.Path(os.environ["MPCF_BUILD"], "log"), "a") as log:
     log.write("{name}\\n")
+"""
+IMPORTS = """
+def draw():
+    from mpcf.figures.maps import polar_maps
 """
 RUN = Run()
 
@@ -49,7 +54,8 @@ def write_notebook(path, *sources, parameters=PARAMETERS):
 def make_book(root):
     shutil.copy(CATALOGUE, root)
     for name in NAMES:
-        write_notebook(root / "notebooks" / f"{name}.ipynb", WORK.format(name=name))
+        uses = IMPORTS if name == "02-thaw" else ""
+        write_notebook(root / "notebooks" / f"{name}.ipynb", WORK.format(name=name) + uses)
     return root
 
 
@@ -142,7 +148,7 @@ def test_bar_of_the_yearly_data_ends_before_the_next_chapter(book, monkeypatch):
         said.append("end")
 
     monkeypatch.setattr(stream, "shown", shown)
-    monkeypatch.setattr(execution, "_execute", lambda run, chapter, values: said.append(chapter))
+    monkeypatch.setattr(chapters, "execute_chapter", lambda run, chapter, _: said.append(chapter))
     chapters.run_chapters(Run(settings={"depth": 3.0}))
     assert said == ["yearly.zarr", "01-data", "end", *NAMES[1:]]
 
@@ -242,26 +248,25 @@ def change_entry(book, name):
 @pytest.mark.parametrize(
     ("module", "stale"),
     [
-        ("thaw.py", True),
-        ("kernels.py", True),
-        ("demo/column.py", True),
-        ("data/land.json", True),
-        ("site.py", False),
-        ("chapters.py", False),
-        ("__pycache__/thaw.pyc", False),
+        ("demo/column.py", NAMES),
+        ("demo/new.csv", NAMES),
+        ("ground/geography.py", NAMES),
+        ("figures/maps.py", NAMES[1:]),
+        ("figures/ground.py", []),
+        ("pipeline/site.py", []),
+        ("demo/__pycache__/column.pyc", []),
     ],
 )
-def test_changed_package_makes_all_stale_but_not_the_line_itself(
-    book, tmp_path, monkeypatch, module, stale
-):
+def test_changed_module_makes_stale_what_reaches_it(book, tmp_path, monkeypatch, module, stale):
     package = tmp_path / "mpcf"
-    shutil.copytree(freshness.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(freshness, "PACKAGE", package)
+    shutil.copytree(closure.ROOT, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("reached", "digest"):
+        monkeypatch.setattr(closure, name, partial(getattr(closure, name), root=package))
     assert chapters.stale_chapters(RUN) == []
     (package / module).parent.mkdir(exist_ok=True)
     with open(package / module, "a") as source:
         source.write("# a word\n")
-    assert chapters.stale_chapters(RUN) == (NAMES if stale else [])
+    assert chapters.stale_chapters(RUN) == stale
 
 
 def test_records_concern_the_reality_check_alone(book, tmp_path, monkeypatch):
@@ -349,7 +354,7 @@ def test_build_that_was_killed_goes_on_where_it_was(new_book):
         'import pathlib; wait = pathlib.Path("../go-on")',
         waiting,
     )
-    code = "from mpcf import chapters; chapters.run_chapters(chapters.Run())"
+    code = "from mpcf.pipeline import chapters, runs; chapters.run_chapters(runs.Run())"
     killed = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     log = new_book / "built" / "log"
     end = time.monotonic() + 60
