@@ -163,7 +163,7 @@ def _results_aside(run: Run, chapter: str) -> Iterator[None]:
     """Let a chapter write new results, and put the previous ones back if it fails."""
     results, aside = (run.folder / name / chapter for name in ("results", "previous"))
     aside.parent.mkdir(parents=True, exist_ok=True)
-    if results.exists() and not aside.exists():  # after a kill, they are still aside
+    if results.exists() and not aside.exists():  # a killed run leaves them aside
         results.rename(aside)
     shutil.rmtree(results, ignore_errors=True)
     try:
