@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mpcf.data import checks
 
 
-LAYOUTS = ("cesm", "cmip6")  # of raw model output that can be written
+LAYOUTS = ("cesm", "cmip6")
+"""Layouts of raw model output that can be written."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     size = argparse.ArgumentParser(add_help=False)
-    size.add_argument("--quick", action="store_true", help="the small ensemble: a first look")
+    size.add_argument(
+        "--quick", action="store_true", help="use the small ensemble, for a first look"
+    )
     source = argparse.ArgumentParser(add_help=False)
     source.add_argument("--source", default=runs.DEMO, help="entry of the catalogue")
     settings = argparse.ArgumentParser(add_help=False)
@@ -87,27 +90,29 @@ def _parser() -> argparse.ArgumentParser:
         "--scheduler",
         metavar="ADDRESS",
         help="a Dask scheduler, such as tcp://10.0.0.1:8786, whose workers make the yearly data; "
-        f"by default that of {SCHEDULER_VARIABLE}, and without one this machine alone",
+        f"by default the one named by {SCHEDULER_VARIABLE}, or else this machine alone",
     )
     parts = (size, source, settings, cluster)
-    command("book", _book, "data, chapters and site: whatever is stale", *parts)
-    run = command("run", _run, "a chapter, after what it needs", *parts)
+    command("book", _book, "make the data, chapters and site that are stale", *parts)
+    run = command("run", _run, "run a chapter, after whatever it needs", *parts)
     run.add_argument("chapter", help="its number or name, such as 04")
-    command("simulate", _simulate, "the demonstration ensemble", size)
+    command("simulate", _simulate, "make the demonstration ensemble", size)
     page = command(
-        "site", _site, "the site, from chapters that are up to date", size, source, settings
+        "site", _site, "make the site from chapters that are up to date", size, source, settings
     )
-    page.add_argument("--check", action="store_true", help="only check the pages that are there")
-    served = command("serve", _serve, "the site, on this machine alone", size, source)
+    page.add_argument("--check", action="store_true", help="only check the existing pages")
+    served = command("serve", _serve, "serve the site to this machine alone", size, source)
     served.add_argument("--port", type=int, default=8000)
-    check = command("check", _check, "a source: every check, and what it found", size)
+    check = command("check", _check, "check a source, and report every finding", size)
     check.add_argument("source", help="entry of the catalogue")
-    check.add_argument("--json", action="store_true", help="for programs")
-    exported = command("export", _export, "the demonstration ensemble as raw model output", size)
-    exported.add_argument("--layout", required=True, choices=LAYOUTS, help="whose")
+    check.add_argument("--json", action="store_true", help="print JSON")
+    exported = command(
+        "export", _export, "write the demonstration ensemble as raw model output", size
+    )
+    exported.add_argument("--layout", required=True, choices=LAYOUTS, help="of which models")
     exported.add_argument("folder", type=Path, help="a new folder")
-    command("sources", _sources, "what the catalogue holds")
-    command("golden", _golden, "keep the quick run's numbers as the test's (an intended change)")
+    command("sources", _sources, "list the entries of the catalogue")
+    command("golden", _golden, "make the quick run's numbers the reference of the tests")
     return parser
 
 
@@ -115,7 +120,7 @@ _DESCRIPTION = "Moisture-amplified Permafrost Carbon Feedback: run and render th
 
 
 def _chosen(options: argparse.Namespace) -> runs.Run:
-    """Make the run that the options ask for, once all names in them are known to be valid."""
+    """Return the run that the options describe, after checking all names in them."""
     settings = runs.read_settings(options.set)
     for name in (options.source, *settings.get("models", ())):
         catalog.entry(name)
@@ -193,17 +198,17 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _check_yearly(monthly: xr.Dataset, folder: Path) -> checks.Finding:
-    """Check all years, which takes the yearly dataset that chapter 1 makes."""
+    """Check all years, which needs the yearly dataset that chapter 1 makes."""
     import xarray as xr
 
     from mpcf.data import checks, yearly_checks
 
     path = folder / "yearly.zarr"
     if not path.exists():
-        text = "values of the years between are checked by chapter 1, which reads them all"
+        text = "chapter 1, which reads all years, checks the values of the years between"
         return checks.Finding("years", "note", text)
     made = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
-    whole = f" (yearly dataset of {made}; chapter 1 makes it anew from other data)"
+    whole = f" (yearly dataset of {made}; chapter 1 makes a new one if the data change)"
     try:
         return checks.Finding(
             "years", "ok", yearly_checks.check_yearly(xr.open_zarr(path), monthly) + whole
@@ -213,7 +218,7 @@ def _check_yearly(monthly: xr.Dataset, folder: Path) -> checks.Finding:
 
 
 def _wrap(text: str) -> list[str]:
-    """Break a text into lines, but no path or address in two."""
+    """Break a text into lines, but never within a path or an address."""
     return textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False) or [""]
 
 
@@ -261,7 +266,7 @@ def _bring_up_to_date(run: runs.Run, last: str | None = None) -> None:
 
 
 def _say(what: str, path: Path) -> None:
-    """Print where a result is, relative to here if it is below here."""
+    """Print where a result is, as a relative path if it is below the working directory."""
     shown = os.path.relpath(path)
     print(f"{what}: {path if shown.startswith('..') else shown}")
 

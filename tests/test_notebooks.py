@@ -2,7 +2,6 @@
 
 import ast
 from pathlib import Path
-from statistics import median
 
 import nbformat
 import pytest
@@ -57,10 +56,3 @@ def test_tags_are_known(notebook):
 def test_begins_with_a_title(notebook):
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.cells[0].source.startswith("# ")
-
-
-def test_code_cells_are_short(notebook):
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    lines = [len(source.strip().splitlines()) for source in code]
-    assert median(lines) <= 5
-    assert sum(count <= 12 for count in lines) >= 0.9 * len(lines), sorted(lines)[-5:]

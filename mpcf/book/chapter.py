@@ -1,7 +1,7 @@
-"""What a chapter computes and shows: numbers, sentences, tables, figures and datasets.
+"""Show and record what a chapter computes: numbers, sentences, tables and figures.
 
-A chapter's sentences are made from the numbers that it records, so a page can't show a number
-that its run did not compute. ``numbers.json`` of a source holds every number of every chapter.
+A chapter's sentences are made from the numbers that it records, so a page cannot show a number
+that its run did not compute. A source's ``numbers.json`` holds the numbers of all its chapters.
 """
 
 from __future__ import annotations
@@ -11,78 +11,58 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcf.book.numbers import Number
-from mpcf.book.wording import _markdown_table, _table_cell, typeset_unit
-from mpcf.errors import MissingFile
-from mpcf.folders import build_dir, write_atomic
+from mpcf.book.source_build import SourceBuild
+from mpcf.book.tables import markdown_table, table_cell
+from mpcf.book.wording import typeset_unit
+from mpcf.folders import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
-    import xarray as xr
     from matplotlib.figure import Figure
-
-    from mpcf.data.catalog import Source
 
 
 WIDE = 7.5
 """Width of a figure, inches, above which its text would be too small on a phone."""
 KINDS = ("numbers", "sentences", "figures")
+"""Kinds of entries, each with a JSON file of its own."""
 
 
 class Chapter:
-    """A chapter of the book while it runs.
+    """A chapter of the book while it runs: it shows results and records them.
 
     Parameters
     ----------
     name : str
         Name of the notebook, such as ``"04-regression"``.
-    source : str
-        Entry of the catalogue.
-    quick : bool
-        Whether the small ensemble is used.
+    build : SourceBuild
+        The source that the chapter runs on; the results are recorded in its build folder.
     """
 
-    def __init__(self, name: str, *, source: str, quick: bool = False) -> None:
+    def __init__(self, name: str, build: SourceBuild) -> None:
         self.name = name
-        self.source_name = source
-        self.quick = quick
-        self.build = build_dir(source, quick)
-        self.folder = self.build / "results" / name
-        self._records: dict[str, dict] = {kind: {} for kind in KINDS}
-
-    @cached_property
-    def source(self) -> Source:
-        """The catalogue's entry: phases, convention, citation, licence."""
-        from mpcf.data.catalog import entry
-
-        return entry(self.source_name)
-
-    @cached_property
-    def is_synthetic(self) -> bool:
-        """Whether the source's entry or its data say that it is synthetic."""
-        from mpcf.data.sources import is_synthetic
-
-        return is_synthetic(self.source_name, quick=self.quick)
+        self.build = build
+        self.folder = build.folder / "results" / name
+        self._entries: dict[str, dict] = {kind: {} for kind in KINDS}
 
     def banner(self, others: Sequence[str] = (), *, variants: bool = False) -> None:
-        """Show at the top of the page whether its data are synthetic.
+        """Show at the top of the page what its data are, and whether they are synthetic.
 
         Parameters
         ----------
         others : sequence of str
-            Further sources that the page shows.
+            Other sources that the page shows.
         variants : bool
-            Whether it also shows variants of the demonstration, which are always synthetic.
+            Whether the page also shows variants of the demonstration, which are all synthetic.
         """
-        beside = [Chapter("", source=name, quick=self.quick) for name in others]
-        real = [c for c in (self, *beside) if not c.is_synthetic]
-        synthetic = [f"`{c.source_name}`" for c in (self, *beside) if c.is_synthetic]
+        shown = [self.build, *(SourceBuild(name, quick=self.build.quick) for name in others)]
+        real = [build.entry for build in shown if not build.is_synthetic]
+        synthetic = [f"`{build.source}`" for build in shown if build.is_synthetic]
         synthetic += ["every variant"] if variants else []
-        texts = [f"{c.source.description} {c.source.citation}" for c in real]
+        texts = [f"{entry.description} {entry.citation}" for entry in real]
         if not real:
             text = (
                 "**Demonstration data.** Every result on this page comes from the book's own "
@@ -98,77 +78,29 @@ class Chapter:
             )
         _show_markdown(f"> {text}")
 
-    def read(self, name: str) -> xr.Dataset:
-        """Open ``"yearly"`` or another chapter's dataset, such as ``"02-permafrost-thaw/masks"``.
+    def number(self, key: str, number: Number) -> Number:
+        """Record a number under ``<chapter>/<key>``.
 
-        Raises
-        ------
-        MissingFile
-            If it has not been made; the message says which chapter makes it.
-        """
-        import xarray as xr
-
-        if name == "yearly":
-            path, maker = self.build / "yearly.zarr", "01"
-        else:
-            path, maker = self.build / "results" / f"{name}.nc", name[:2]
-        if not path.exists():
-            raise MissingFile(
-                f"{path.name} of source '{self.source_name}' is not there; "
-                f"make it with: .venv/bin/python -m mpcf run {maker}"
-                + (" --quick" if self.quick else "")
-                + (f" --source {self.source_name}" if self.source_name != "demo" else "")
-            )
-        if path.suffix == ".zarr":
-            return xr.open_zarr(path, chunks=None)
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            return dataset.load()
-
-    def truth(self, name: str) -> xr.Dataset | None:
-        """Open what the source's twins know: ``"effects"``, ``"direct"``, ``"null"`` and more.
+        Parameters
+        ----------
+        key : str
+            Name of the number within the chapter.
+        number : Number
+            The number.
 
         Returns
         -------
-        Dataset or None
-            See `mpcf.demo.store.TWINS`; None where the source has no twins.
-
-        Raises
-        ------
-        SourceUnavailable
-            If the twins' folder begins with an environment variable that is not set.
-        """
-        import xarray as xr
-
-        from mpcf.data.places import resolve
-
-        if self.source.truth is None:
-            return None
-        folder = resolve(self.source.truth, self.source_name, quick=self.quick)
-        return xr.open_zarr(f"{folder}/{name}.zarr", chunks=None).load()
-
-    def save(self, dataset: xr.Dataset, name: str) -> None:
-        """Write a result as ``results/<chapter>/<name>.nc``, aside first, then renamed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{name}.nc"
-        aside = path.with_suffix(".nc.part")
-        dataset.attrs |= {
-            "mpcf_source": self.source_name,
-            "mpcf_synthetic": str(self.is_synthetic).lower(),
-        }
-        dataset.to_netcdf(aside, engine="netcdf4")
-        aside.replace(path)
-
-    def number(self, key: str, number: Number) -> Number:
-        """Record a number under ``<chapter>/<key>`` and give it back.
+        Number
+            The same number.
 
         Raises
         ------
         ValueError
-            If another number was recorded under that key.
+            If another number has been recorded under that key.
         """
         full = f"{self.name}/{key}"
-        record = number.record()
-        if self._records["numbers"].setdefault(full, record) != record:
+        entry = number.as_entry()
+        if self._entries["numbers"].setdefault(full, entry) != entry:
             raise ValueError(f"two different numbers were recorded as '{full}'")
         return number
 
@@ -180,20 +112,22 @@ class Chapter:
         Parameters
         ----------
         template : str
-            Markdown with ``{name:.2f}`` where the numbers stand.
+            Markdown with placeholders for numbers and words, such as ``{name:.2f}``.
         key : str, optional
-            Record the sentence itself too, for use on other pages.
+            Key under which the sentence itself is recorded, so that other pages can quote it; by
+            default it is not recorded.
         prefix : str, optional
-            Stands before the recorded names: ``"truth."`` for what only twins can tell.
+            Prefix of the recorded names, such as ``"truth."`` for what is known only from twins.
         **values : Number or str
-            The numbers, each recorded under its name; words that depend on the result.
+            Values of the placeholders: numbers, each recorded under its name, and words that
+            depend on the result.
         """
         for name, value in values.items():
             if isinstance(value, Number):
                 self.number(prefix + name, value)
         sentence = template.format(**values)
         if key:
-            self._records["sentences"][f"{self.name}/{key}"] = sentence
+            self._entries["sentences"][f"{self.name}/{key}"] = sentence
         _show_markdown(sentence)
 
     def table(
@@ -205,18 +139,18 @@ class Chapter:
         meaning: str,
         decimals: int = 2,
     ) -> None:
-        """Show a table; record each of its numbers as ``<name>_<row>_<column>``, and all as `name`.
+        """Show a table, and record the table and each of its numbers.
 
         Parameters
         ----------
         frame : DataFrame
-            Numbers, with row labels that say what a row is. Text columns are shown as they are.
+            The table, with row labels that describe the rows. Text columns are shown unchanged.
         name : str
-            Prefix of the recorded keys.
+            Key of the table. A number's key is ``<name>_<row>_<column>``.
         units : mapping of str to str
             Unit of each numeric column.
         meaning : str
-            What the table holds.
+            What the numbers are.
         decimals : int
             Digits shown after the point.
         """
@@ -234,34 +168,44 @@ class Chapter:
                     reason="not defined" if pd.isna(frame.loc[row, column]) else "",
                 )
                 self.number(f"{name}_{_slug(row)}_{_slug(column)}", number)
-                shown.loc[row, column] = _table_cell(number, decimals)
+                shown.loc[row, column] = table_cell(number, decimals)
         shown.columns = [
             f"{c} ({typeset_unit(units[c])})" if units.get(c, "1") != "1" else str(c)
             for c in frame.columns
         ]
-        markdown = _markdown_table(shown)
-        self._records["sentences"][f"{self.name}/{name}"] = markdown
+        markdown = markdown_table(shown)
+        self._entries["sentences"][f"{self.name}/{name}"] = markdown
         _show_markdown(markdown)
 
     def figure(self, fig: Figure, name: str, *, caption: str, alt: str) -> None:
-        """Save a figure, and show it with its caption and its text for those who can't see it.
+        """Save a figure, and show it with its caption and alternative text.
+
+        Parameters
+        ----------
+        fig : Figure
+            The figure; it is closed.
+        name : str
+            Name of its file, and of the entry that records it.
+        caption : str
+            Text below the figure.
+        alt : str
+            Description of the figure for readers who cannot see it.
 
         Raises
         ------
         ValueError
             If the caption or the alternative text is empty.
         """
-        import matplotlib.pyplot as plt
         from IPython.display import HTML, display
+
+        from mpcf.figures.style import save
 
         if not caption.strip() or not alt.strip():
             raise ValueError(f"figure '{name}' needs a caption and an alternative text")
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.png"
-        fig.savefig(path, dpi=160, bbox_inches="tight", metadata={"Software": None})
-        plt.close(fig)
+        save(fig, path)
         wide = bool(fig.get_figwidth() > WIDE)
-        self._records["figures"][f"{self.name}/{name}"] = {
+        self._entries["figures"][f"{self.name}/{name}"] = {
             "file": f"{self.name}/{name}.png",
             "caption": caption,
             "alt": alt,
@@ -270,16 +214,16 @@ class Chapter:
         display(HTML(_figure_html(path, f"{self.name}-{name}", caption, alt, wide=wide)))
 
     def explore(self, options: Mapping[str, Sequence[Mapping]], name: str, **texts: str) -> None:
-        """Show a figure with a menu that works in the page, without a kernel.
+        """Show a figure with a menu that works on the page, without a kernel.
 
         Parameters
         ----------
         options : mapping of str to sequence of mapping
-            Plotly traces for each choice of the menu.
+            Plotly traces for each choice in the menu.
         name : str
             Name of the figure.
         **texts : str
-            ``question``, ``x_title``, ``y_title``, ``caption`` and ``alt``, see
+            ``question``, ``x_title``, ``y_title``, ``caption`` and ``alt`` of
             `mpcf.figures.explore.menu_figure`.
         """
         from IPython.display import display
@@ -290,22 +234,22 @@ class Chapter:
         display(bundle, raw=True)
 
     def finish(self) -> None:
-        """Write this chapter's records and merge all chapters' into the source's.
+        """Write this chapter's entries, and merge the entries of all chapters of the source.
 
-        The last cell of every chapter calls it: a run that stopped midway leaves the numbers of
-        the last whole run.
+        Every chapter calls this in its last cell, so that a run that stops midway leaves the
+        numbers of the last complete run.
         """
         results = self.folder.parent
         for kind in KINDS:
-            write_atomic(self.folder / f"{kind}.json", _json(self._records[kind]))
+            write_atomic(self.folder / f"{kind}.json", _json(self._entries[kind]))
             merged: dict = {}
             for part in sorted(results.glob(f"*/{kind}.json")):
                 merged |= json.loads(part.read_text(encoding="utf-8"))
             write_atomic(results / f"{kind}.json", _json(merged))
 
 
-def _json(records: dict) -> str:
-    return json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+def _json(entries: dict) -> str:
+    return json.dumps(entries, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _slug(label: object) -> str:

@@ -1,4 +1,4 @@
-"""Read the kept results of the long simulations in ``evidence/``."""
+"""Read the stored results of the long simulations in ``evidence/``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mpcf.folders import project_root
 
 
 def path(name: str) -> Path:
-    """Return the file that keeps a piece of evidence.
+    """Return the path of a table of evidence.
 
     Parameters
     ----------
@@ -21,28 +21,28 @@ def path(name: str) -> Path:
     Returns
     -------
     Path
-        ``evidence/<name>.csv`` of the book's folder; this call does not make it.
+        ``evidence/<name>.csv`` in the book's folder; the file need not exist.
     """
     return project_root() / "evidence" / f"{name}.csv"
 
 
 def read(name: str) -> pd.DataFrame:
-    """Read a piece of evidence.
+    """Read a table of evidence.
 
     Parameters
     ----------
     name : str
-        Such as ``"sizes"``, the false alarms of tests and the coverage of intervals.
+        Such as ``"sizes"``: false-alarm rates of tests and coverage of intervals.
 
     Returns
     -------
     DataFrame
-        As it was written.
+        The table.
 
     Raises
     ------
     MissingFile
-        If it is not kept; the message says what makes it.
+        If it is not there; the message names the command that makes it.
     """
     file = path(name)
     if not file.is_file():

@@ -1,4 +1,4 @@
-"""Go on without a real record that can't be had: the cells that need it are skipped."""
+"""Run a notebook without a station record that is unavailable, by skipping cells that need it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MissingRecord:
-    """Stands where a record, or what was computed from it, would be.
+    """Placeholder for a record that is unavailable, and for whatever is computed from it.
 
     Attributes
     ----------
     name : str
-        The record.
+        The record's entry in the catalogue.
     reason : str
-        Why it can't be had, and what to do.
+        Why it is unavailable, and what to do about it.
     """
 
     name: str
@@ -29,10 +29,10 @@ class MissingRecord:
 
 
 def load_record(name: str) -> xr.Dataset | MissingRecord:
-    """Open a real record as a tidy dataset; if it can't be had, say so and go on.
+    """Read a station record as a tidy dataset, or return a placeholder if it is unavailable.
 
-    In a notebook, a record that can't be had is announced on the page, and later cells that use
-    it, or use what such a cell would have made, are left out.
+    In a notebook, the page then says that the record is unavailable, and skips the later cells
+    that use it or anything computed from it.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def load_record(name: str) -> xr.Dataset | MissingRecord:
     Returns
     -------
     Dataset or MissingRecord
-        The record; see :func:`tidy_clm_cn` and :func:`tidy_toolik`.
+        The record, see `mpcf.data.records.tidy_clm_cn` and `mpcf.data.records.tidy_toolik`.
 
     Raises
     ------
     mpcf.errors.RecordChanged
-        If the file is there but is not the one that the catalogue describes.
+        If the file exists but is not the one that the catalogue describes.
     """
     from mpcf.data.records import open_record
     from mpcf.errors import RecordUnavailable
@@ -76,19 +76,19 @@ def _announce(missing: MissingRecord) -> None:
 
 
 class SkipDependentCells(ast.NodeTransformer):
-    """Empty the cells that use a name bound to :class:`MissingRecord`; it spreads to their results.
+    """Skip the cells that use a `MissingRecord`, and bind the names that they define to it.
 
     Parameters
     ----------
     names : dict
-        The notebook's names and their values.
+        The notebook's variables, name → value.
     """
 
     def __init__(self, names: dict[str, object]) -> None:
         self.names = names
 
     def visit(self, node: ast.Module) -> ast.Module:
-        """Return a cell as it is, or empty if it needs a missing record."""
+        """Return the cell unchanged, or empty if it needs a missing record."""
         needed, made = _needed_and_made(node)
         values = [self.names.get(name) for name in sorted(needed)]
         missing = next((value for value in values if isinstance(value, MissingRecord)), None)
@@ -99,14 +99,14 @@ class SkipDependentCells(ast.NodeTransformer):
 
 
 def _needed_and_made(cell: ast.Module) -> tuple[set[str], set[str]]:
-    """Names that a cell takes from the cells before it, and names that it binds."""
+    """Return the names that a cell takes from earlier cells, and the names that it defines."""
     needed: set[str] = set()
     made: set[str] = set()
     for statement in cell.body:
         parts = list(ast.walk(statement))
         loaded = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Load)}
         stored = {p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}
-        # An assignment's value is read before its target is bound; a loop's target before its body.
+        # An assignment reads its value before it binds its target; a loop binds its target first.
         plain = isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value
         inside = ast.walk(statement.value) if plain else parts
         bound = {p.id for p in inside if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)}

@@ -1,4 +1,4 @@
-"""Numbers of a chapter with unit and meaning, as its sentences show them."""
+"""Numbers with a unit and a meaning, as a chapter's sentences show them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ class Number:
     Attributes
     ----------
     value : float or int
-        The value. NaN stands for *can't be told* and needs a `reason`.
+        The value. NaN means that it is unknown, and needs a `reason`.
     unit : str
         Its unit; ``"1"`` for a pure number.
     meaning : str
-        What it is, in words that stand alone.
+        What it is, in words that can be understood without the sentence.
     reason : str, optional
-        Why there is no value.
+        Why the value is unknown.
 
     Raises
     ------
     ValueError
-        If the value is not finite and no reason is given, or it is infinite.
+        If the value is infinite, or NaN without a reason.
 
     Examples
     --------
-    >>> Number(14.77, "1e6 km2", "permafrost area").record()
+    >>> Number(14.77, "1e6 km2", "permafrost area").as_entry()
     {'value': 14.77, 'unit': '1e6 km2', 'meaning': 'permafrost area'}
     """
 
@@ -40,7 +40,7 @@ class Number:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        """Turn array scalars into plain numbers and refuse silent gaps."""
+        """Turn array scalars into plain numbers, and refuse unexplained gaps."""
         value = self.value
         value = value.item() if hasattr(value, "item") else value
         object.__setattr__(self, "value", value)
@@ -49,16 +49,22 @@ class Number:
                 f"the number '{self.meaning}' is {value}; give a finite value, or NaN with a reason"
             )
 
-    def record(self) -> dict:
-        """Return the number as ``numbers.json`` holds it, rounded to 8 significant digits."""
+    def as_entry(self) -> dict:
+        """Return the number as ``numbers.json`` holds it, rounded to 8 significant digits.
+
+        Returns
+        -------
+        dict
+            ``value`` (None if unknown), ``unit`` and ``meaning``; also ``reason`` if unknown.
+        """
         value: float | int | None = self.value
         if isinstance(value, float):
             value = None if math.isnan(value) else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-        record = {"value": value, "unit": self.unit, "meaning": self.meaning}
-        return record | ({"reason": self.reason} if value is None else {})
+        entry = {"value": value, "unit": self.unit, "meaning": self.meaning}
+        return entry | ({"reason": self.reason} if value is None else {})
 
     def __format__(self, spec: str) -> str:
-        """Format the value, with a true minus sign; NaN becomes 'unknown'."""
+        """Format the value with a true minus sign; NaN becomes "unknown"."""
         if isinstance(self.value, float) and math.isnan(self.value):
             return "unknown"
         return format(self.value, spec).replace("-", "−")
@@ -71,25 +77,25 @@ def interval(
     meaning: str,
     reason: str = "there are too few members for an interval",
 ) -> dict[str, Number]:
-    """Name an estimate and the bounds of its 95 % interval, for `Chapter.say`.
+    """Return an estimate and the bounds of its 95 % interval, for `Chapter.say`.
 
     Parameters
     ----------
     name : str
         Key of the estimate; its bounds are ``<name>_low`` and ``<name>_high``.
     values : tuple of float
-        Estimate, lower and upper bound; NaN where a bound can't be given.
+        Estimate, lower bound and upper bound; NaN where one is unknown.
     unit : str
         Their unit.
     meaning : str
         What the estimate is.
     reason : str
-        Why a value is NaN.
+        Why a value is unknown.
 
     Returns
     -------
     dict of str to Number
-        The three numbers.
+        Key → number, for each of the three.
 
     Examples
     --------

@@ -1,22 +1,17 @@
-"""Markdown of the chapters: notes, units, bounds and tables, worded by the result."""
+"""Words that depend on the results: notes, units, and intervals in sentences."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from mpcf.book.numbers import Number
 from mpcf.method.regression import MIN_MEMBERS, VIF_LIMIT
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def few_members_note(members: int) -> str:
-    """Markdown note on what few members cannot show.
+    """Return a note on what cannot be estimated from few members.
 
     Parameters
     ----------
@@ -26,7 +21,7 @@ def few_members_note(members: int) -> str:
     Returns
     -------
     str
-        Markdown; empty from `MIN_MEMBERS` members on.
+        Markdown; empty for `MIN_MEMBERS` members or more.
 
     Examples
     --------
@@ -48,17 +43,17 @@ def few_members_note(members: int) -> str:
 
 
 def collinearity_note(vif: xr.DataArray) -> str:
-    """Format a note on whether the shares of predictors can be separated.
+    """Return a note on whether the predictors' shares can be separated.
 
     Parameters
     ----------
     vif : DataArray (predictor)
-        Variance inflation factors; NaN where predictors depend on each other.
+        Variance inflation factors; NaN where predictors are linearly dependent.
 
     Returns
     -------
     str
-        A sentence that names the predictors above `VIF_LIMIT`.
+        A sentence that names the predictors whose VIF exceeds `VIF_LIMIT`.
 
     Examples
     --------
@@ -83,25 +78,25 @@ def with_bounds(
     unit: str = "",
     reason: str = "too few members for an interval",
 ) -> str:
-    """Format an estimate with its interval, or say that there is none, for `Chapter.say`.
+    """Return a template for `Chapter.say` of an estimate with its interval, if it has one.
 
     Parameters
     ----------
     name : str
-        Key of the estimate, as for `interval`.
+        Key of the estimate, as in `mpcf.book.numbers.interval`.
     values : tuple of float
-        Estimate, lower and upper bound; NaN where a bound can't be given.
+        Estimate, lower bound and upper bound; NaN where a bound is unknown.
     spec : str
         Format of the numbers.
     unit : str
-        Their unit, in words; none for a pure number.
+        Their unit in words; empty for a pure number.
     reason : str
-        Why a bound is NaN.
+        Why there is no interval, in case the bounds are NaN.
 
     Returns
     -------
     str
-        Part of a template.
+        Template with the keys of `mpcf.book.numbers.interval`.
 
     Examples
     --------
@@ -116,18 +111,18 @@ def with_bounds(
 
 
 def change_word(low: float, high: float) -> str:
-    """Describe a change by its interval.
+    """Return the verb for a change, according to its interval.
 
     Parameters
     ----------
     low, high : float
-        Bounds of the interval; NaN where it can't be given.
+        Bounds of the interval; NaN if it is unknown.
 
     Returns
     -------
     str
-        ``"rises"``, ``"falls"`` or ``"shows no change that can be told from zero"``; without an
-        interval ``"changes, by chance or not"``.
+        ``"rises"`` or ``"falls"`` if the interval excludes zero; other words if it includes zero
+        or is unknown.
 
     Examples
     --------
@@ -142,7 +137,7 @@ def change_word(low: float, high: float) -> str:
 
 
 def typeset_unit(unit: str) -> str:
-    """Write a unit as readers expect it.
+    """Format a unit with raised exponents.
 
     Parameters
     ----------
@@ -152,7 +147,7 @@ def typeset_unit(unit: str) -> str:
     Returns
     -------
     str
-        With raised exponents.
+        Such as ``"gC m⁻² yr⁻¹"``.
 
     Examples
     --------
@@ -164,24 +159,3 @@ def typeset_unit(unit: str) -> str:
     return re.sub(
         r"(?<=[A-Za-z])-?\d+|(?<=\b10)\d+", lambda power: power[0].translate(raised), unit
     )
-
-
-def _table_cell(number: Number, decimals: int) -> str:
-    """Write a number for a table; one that would read as zero keeps its first digit."""
-    if isinstance(number.value, int):
-        return f"{number:d}"
-    text = f"{number:.{decimals}f}"
-    return f"{number:.1g}" if number.value and not text.strip("−0.") else text
-
-
-_READS_AS_NUMBER = re.compile(r"[+−-]?[\d.]+(e[+−-]?\d+)?|unknown|")
-
-
-def _markdown_table(frame: pd.DataFrame) -> str:
-    head = [str(frame.index.name or ""), *map(str, frame.columns)]
-    # words to the left, numbers to the right
-    words = frame.map(lambda cell: not _READS_AS_NUMBER.fullmatch(str(cell).strip("*"))).any()
-    marks = "".join("|:--" if wordy else "|--:" for wordy in words)
-    lines = ["| " + " | ".join(head) + " |", f"|:--{marks}|"]
-    lines += [f"| {row} | " + " | ".join(map(str, frame.loc[row])) + " |" for row in frame.index]
-    return "\n".join(lines)

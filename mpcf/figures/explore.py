@@ -1,4 +1,4 @@
-"""Figures that a reader can explore in the page, without a kernel and without a network."""
+"""Figures that a reader can explore on the page, without a kernel or a network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 SCRIPT = "../_static/plotly/plotly-basic.min.js"
-"""Plotly, shipped with the book; the address as seen from a chapter's page."""
+"""Address of the Plotly that the book ships, relative to a chapter's page."""
 
 FONT = "DejaVu Sans, Segoe UI, Helvetica, sans-serif"
 
@@ -28,35 +28,36 @@ def menu_figure(
     caption: str,
     alt: str,
 ) -> dict[str, object]:
-    """Make a figure with a menu, as outputs for a page and for JupyterLab.
+    """Return a figure with a menu, as outputs for the page and for JupyterLab.
 
     Parameters
     ----------
     options : mapping of str to sequence of mapping
-        Plotly traces to show for each choice of the menu; every choice has as many, in the same
-        order.
+        Plotly traces for each choice in the menu, equally many for each and in the same order.
     name : str
         Identifier on the page.
     question : str
-        What stands before the menu.
+        Label of the menu.
     x_title, y_title : str
         Titles of the axes, with units.
-    caption, alt : str
-        Text below the figure, and text for those who can't see it.
+    caption : str
+        Text below the figure.
+    alt : str
+        Description of the figure for readers who cannot see it.
 
     Returns
     -------
     dict
-        Output by MIME type: HTML with a native menu for the page, and Plotly's own for JupyterLab.
+        Output by MIME type: HTML with a native menu for the page, Plotly JSON for JupyterLab.
 
     Raises
     ------
     ValueError
-        If the choices differ in their number of traces.
+        If the choices do not all have the same number of traces.
     """
     counts = {len(traces) for traces in options.values()}
     if len(counts) != 1:
-        raise ValueError(f"every choice needs as many traces; they have {sorted(counts)}")
+        raise ValueError(f"every choice needs the same number of traces, not {sorted(counts)}")
     size = counts.pop()
     layout = {
         "xaxis": {"title": {"text": x_title}, "automargin": True},
@@ -102,7 +103,7 @@ def _page_html(
     alt: str,
 ) -> str:
     items = "".join(f"<option value={i}>{html.escape(c)}</option>" for i, c in enumerate(choices))
-    # "</" would end the script
+    # "</" inside the data could end the script
     data, frame = (json.dumps(part).replace("</", "<\\/") for part in (traces, layout))
     return f"""<figure class="mpcf-figure mpcf-explore" id="{html.escape(name)}">
 <label>{html.escape(question)} <select>{items}</select></label>
@@ -122,7 +123,7 @@ def _page_html(
 
 
 def line_trace(values: xr.DataArray, *, name: str, colour: str) -> dict[str, object]:
-    """Make a line over the years, for `menu_figure`.
+    """Return a line over the years, for `menu_figure`.
 
     Parameters
     ----------
@@ -131,12 +132,12 @@ def line_trace(values: xr.DataArray, *, name: str, colour: str) -> dict[str, obj
     name : str
         Name in the legend.
     colour : str
-        Of the line.
+        Colour of the line.
 
     Returns
     -------
     dict
-        A trace of Plotly.
+        A Plotly trace.
 
     Examples
     --------
@@ -165,12 +166,12 @@ def bar_trace(found: xr.Dataset, *, name: str, colour: str) -> dict[str, object]
     name : str
         Name in the legend.
     colour : str
-        Of the bars.
+        Colour of the bars.
 
     Returns
     -------
     dict
-        A trace of Plotly.
+        A Plotly trace.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Figures of the ground: its temperature, its water, and how it thaws and freezes again."""
+"""Figures of the ground: temperature, water, thaw and refreezing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def soil_section(temperature: xr.DataArray, *, limit: float, title: str, xlabel: str) -> Figure:
-    """Draw soil temperature by time and depth, with the line of 0 °C.
+    """Draw soil temperature by time and depth, with the 0 °C line.
 
     Parameters
     ----------
     temperature : DataArray (depth, time or month)
         °C, with depth in m.
     limit : float
-        The colours reach from its negative to it, °C.
+        The colours cover −`limit` to `limit`, °C.
     title : str
         Title of the figure.
     xlabel : str
@@ -33,7 +33,7 @@ def soil_section(temperature: xr.DataArray, *, limit: float, title: str, xlabel:
     Returns
     -------
     Figure
-        One panel, depth downwards to 3 m at most.
+        One panel, with depth increasing downwards to 3 m at most.
     """
     import matplotlib.pyplot as plt
 
@@ -57,12 +57,12 @@ def trumpet(edges: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure:
     Parameters
     ----------
     edges : mapping of str to (DataArray (depth), DataArray (depth))
-        Name of the period → temperature of the coldest and of the warmest month, °C.
+        Name of the period → temperatures of the coldest and of the warmest month, °C.
 
     Returns
     -------
     Figure
-        One panel, depth downwards; the first period solid, the second dashed.
+        One panel, with depth increasing downwards; the second period is dashed.
     """
     import matplotlib.pyplot as plt
 
@@ -82,17 +82,17 @@ def trumpet(edges: Mapping[str, tuple[xr.DataArray, xr.DataArray]]) -> Figure:
 
 
 def depth_bands(water: pd.DataFrame) -> Figure:
-    """Draw the change of liquid water and ice in bands of depth, and their sum.
+    """Draw the change in liquid water, ice and their sum by depth band.
 
     Parameters
     ----------
     water : DataFrame
-        ``liquid``, ``ice`` and ``total`` by band, the uppermost first, kg m-2.
+        ``liquid``, ``ice`` and ``total`` by depth band from the top down, kg m-2.
 
     Returns
     -------
     Figure
-        One panel, depth downwards.
+        One panel, with depth increasing downwards.
     """
     import matplotlib.pyplot as plt
 
@@ -109,16 +109,16 @@ def depth_bands(water: pd.DataFrame) -> Figure:
 
 
 def returns(by_member: Sequence[xr.DataArray], together: xr.DataArray, horizon: float) -> Figure:
-    """Draw the share of cells whose permafrost has come back, by member and for all.
+    """Draw the share of cells that have regained permafrost, by member and for all members.
 
     Parameters
     ----------
     by_member : sequence of DataArray (since)
-        From `mpcf.method.refreeze.share_refrozen`, for each member.
+        `mpcf.method.refreeze.share_refrozen` of each member.
     together : DataArray (since)
-        The same for all members.
+        The same of all members together.
     horizon : float
-        Years.
+        End of the time axis, years since net zero.
 
     Returns
     -------
@@ -140,17 +140,17 @@ def returns(by_member: Sequence[xr.DataArray], together: xr.DataArray, horizon: 
 
 
 def thaw_by_year(daily: xr.DataArray, monthly: xr.DataArray) -> Figure:
-    """Draw the deepest thaw of each year, from daily temperature and from monthly means.
+    """Draw the maximum thaw depth of each year, from daily and from monthly temperatures.
 
     Parameters
     ----------
     daily, monthly : DataArray (year)
-        m.
+        Maximum thaw depth from each, m.
 
     Returns
     -------
     Figure
-        One panel, depth downwards.
+        One panel, with depth increasing downwards.
     """
     import matplotlib.pyplot as plt
 
@@ -167,14 +167,14 @@ def thaw_by_year(daily: xr.DataArray, monthly: xr.DataArray) -> Figure:
 
 
 def autumns(temperature: xr.DataArray, curtain: xr.DataArray) -> Figure:
-    """Draw soil temperature in the autumns of the longest and the shortest zero curtain.
+    """Draw soil temperature in the autumns with the longest and the shortest zero curtain.
 
     Parameters
     ----------
     temperature : DataArray (time)
-        Daily, °C, with its ``depth`` in m.
+        Daily soil temperature, °C, with a scalar coordinate ``depth``, m.
     curtain : DataArray (year)
-        Length of the zero curtain, days.
+        Duration of the zero curtain, days.
 
     Returns
     -------
@@ -198,12 +198,12 @@ def autumns(temperature: xr.DataArray, curtain: xr.DataArray) -> Figure:
 
 
 def impossible_water(highest: xr.DataArray) -> Figure:
-    """Draw the highest water content of each year, and the line above which none can be.
+    """Draw the highest water content of each year, and the highest that is possible.
 
     Parameters
     ----------
     highest : DataArray (year, probe)
-        m3 m-3.
+        Highest volumetric water content, m3 m-3.
 
     Returns
     -------
@@ -224,21 +224,21 @@ def impossible_water(highest: xr.DataArray) -> Figure:
 
 
 def curtain_and_rain(curtain: xr.DataArray, summers: pd.DataFrame, line: pd.DataFrame) -> Figure:
-    """Draw the zero curtain by autumn, and against the rain of the summer before it.
+    """Draw the zero curtain's duration by autumn, and against the preceding summer's rain.
 
     Parameters
     ----------
     curtain : DataArray (year)
-        Days.
+        Duration of the zero curtain, days.
     summers : DataFrame
         ``rain`` (mm) and ``curtain`` (days) by year.
     line : DataFrame
-        The regression by ``rain`` as index: ``mean``, and the band's ``low`` and ``high``, days.
+        Regression line (``mean``) and confidence band (``low``, ``high``), days, by rain, mm.
 
     Returns
     -------
     Figure
-        Two panels.
+        Two panels with a common vertical axis.
     """
     import matplotlib.pyplot as plt
 
@@ -258,18 +258,18 @@ def curtain_and_rain(curtain: xr.DataArray, summers: pd.DataFrame, line: pd.Data
 
 
 def share_curve(ax: Axes, share: xr.DataArray, horizon: float, **look) -> None:
-    """Draw the share of cells that have refrozen, in percent, as steps up to the horizon.
+    """Draw the percentage of cells that have refrozen, as a step curve up to the horizon.
 
     Parameters
     ----------
     ax : Axes
         Where to draw.
     share : DataArray (since)
-        From `mpcf.method.refreeze.share_refrozen`; nothing is drawn where no cell is followed.
+        `mpcf.method.refreeze.share_refrozen`; nothing is drawn if it is empty.
     horizon : float
-        Years.
+        End of the curve, years since net zero.
     **look
-        Colour and width of the line.
+        Look of the line, as in `matplotlib.axes.Axes.step`.
     """
     if share.size:
         since = [*share["since"].values, horizon]
@@ -279,12 +279,12 @@ def share_curve(ax: Axes, share: xr.DataArray, horizon: float, **look) -> None:
 def there_and_back(
     warming: xr.DataArray, volume: xr.DataArray, phases: Mapping[str, tuple[int, int]]
 ) -> Figure:
-    """Draw frozen volume against warming, members thin and their mean coloured by phase.
+    """Draw frozen volume against warming: members, and their mean coloured by phase.
 
     Parameters
     ----------
     warming : DataArray (member, year)
-        Smoothed warming of the region's air since the base period, K.
+        Smoothed warming of the region's air relative to the base period, K.
     volume : DataArray (member, year)
         Smoothed frozen volume, 1e3 km3.
     phases : mapping
@@ -318,7 +318,7 @@ WITH_AND_WITHOUT = {
     "with": {"color": COLOURS["moisture"]},
     "without": {"color": "black", "ls": "--"},
 }
-"""Look of the runs with and without moisture's thermal effect."""
+"""Look of the lines with and without moisture's thermal effect."""
 
 
 def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> Figure:
@@ -327,8 +327,7 @@ def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> F
     Parameters
     ----------
     found : mapping of str to mapping
-        By scenario, then ``"with"`` and ``"without"``: what
-        `mpcf.method.refreeze.refreeze_metrics` returns.
+        Scenario → ``"with"`` and ``"without"`` → `mpcf.method.refreeze.refreeze_metrics`.
     first_year : int
         First year of the net-zero phase.
 
@@ -363,7 +362,7 @@ def loops(both: Mapping[str, Mapping]) -> Figure:
     Parameters
     ----------
     both : mapping of str to mapping
-        ``"with"`` and ``"without"``: what `mpcf.method.refreeze.refreeze_metrics` gives.
+        ``"with"`` and ``"without"`` → `mpcf.method.refreeze.refreeze_metrics`.
 
     Returns
     -------

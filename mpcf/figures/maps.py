@@ -1,4 +1,4 @@
-"""North-polar maps with coastlines that are shipped with the package."""
+"""North-polar maps, with coastlines shipped with the package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOUTHERN_EDGE = 44.0
 
 
 def projection():
-    """Projection of every map: the North Pole in the middle, 0° E downwards.
+    """Return the projection of every map: the North Pole in the middle, 0° E at the bottom.
 
     Returns
     -------
@@ -47,21 +47,20 @@ def polar_maps(
     panels : mapping of str to DataArray (lat, lon)
         Fields by title; NaN stays blank.
     label : str or sequence of str
-        What the colours mean. One text makes one colour bar for all maps; a sequence makes one for
-        each.
+        What the colours show: one text for a colour bar that all maps share, or one for each map.
     dots : mapping of str to DataArray (lat, lon), optional
-        Cells that get a dot, by title.
+        Cells to mark with a dot, by title.
     extend : str
-        Ends of the colour bars, see `matplotlib.figure.Figure.colorbar`.
+        Pointed ends of the colour bars, as in `matplotlib.figure.Figure.colorbar`.
     looks : sequence of mapping, optional
-        ``cmap``, ``vmin``, ``vmax`` of each map.
+        ``cmap``, ``vmin`` and ``vmax`` of each map.
     **look
-        The same for all maps.
+        The same, for all maps.
 
     Returns
     -------
     Figure
-        The maps.
+        A panel for each field.
     """
     import matplotlib.pyplot as plt
 
@@ -88,19 +87,19 @@ def polar_maps(
 
 
 def symmetric(field: xr.DataArray, quantile: float = 0.95) -> dict[str, float]:
-    """Return ``vmin`` and ``vmax`` about zero that hold most of a field.
+    """Return colour limits symmetric about zero that include most of a field.
 
     Parameters
     ----------
     field : DataArray
         Any unit.
     quantile : float
-        Share of the values, by size, that the bounds hold.
+        Fraction of the values that lie within the limits.
 
     Returns
     -------
     dict
-        ``vmin`` and ``vmax``; −1 and 1 for a field without values.
+        ``vmin`` and ``vmax``; −1 and 1 for a field that is all NaN.
     """
     size = np.abs(field.values[np.isfinite(field.values)])
     bound = float(np.quantile(size, quantile)) if size.size else 1.0

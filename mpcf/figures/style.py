@@ -1,4 +1,4 @@
-"""One look for every figure of the book, and what several chapters draw."""
+"""The look of the book's figures, and the figures that several chapters draw."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
@@ -28,7 +30,7 @@ COLOURS = {
     "nep": "#222222",
     "total": "#222222",
 }
-"""Colour of each quantity, the same all through the book; told apart by colour-blind readers."""
+"""Colour of each quantity throughout the book, chosen for colour-blind readers too."""
 
 PHASE_COLOURS = {"warming": "#FBE3D6", "mitigation": "#FFF6D5", "net-zero": "#DDEBF4"}
 """Background of each phase."""
@@ -59,16 +61,16 @@ def style() -> None:
 
 
 def shade_phases(ax: Axes, phases: dict[str, tuple[int, int]], *, label: bool = True) -> None:
-    """Shade the phases of the experiment behind a time series.
+    """Draw the phases of the experiment as shading behind a time series.
 
     Parameters
     ----------
     ax : Axes
-        Axes with years along x.
+        Axes with years along the x axis.
     phases : dict
         Inclusive first and last year of each phase.
     label : bool
-        Whether to write each phase's name at the top.
+        Whether to write the name of each phase at the top.
     """
     for name, (first, last) in phases.items():
         ax.axvspan(
@@ -88,7 +90,7 @@ def shade_phases(ax: Axes, phases: dict[str, tuple[int, int]], *, label: bool = 
 
 
 def ensemble(ax: Axes, series: xr.DataArray, *, colour: str, label: str) -> None:
-    """Draw every member thin and their mean thick.
+    """Draw every member as a thin line and their mean as a thick one.
 
     Parameters
     ----------
@@ -99,7 +101,7 @@ def ensemble(ax: Axes, series: xr.DataArray, *, colour: str, label: str) -> None
     colour : str
         Colour of the quantity.
     label : str
-        Name in the legend.
+        Name of the mean in the legend.
     """
     year = series["year"]
     ax.plot(year, series.transpose("year", "member"), color=colour, lw=0.6, alpha=0.35)
@@ -115,7 +117,7 @@ def grouped_bars(
     bars: str,
     names: Mapping[str, str],
 ) -> None:
-    """Draw groups of bars with their 95 % intervals, one colour for each quantity.
+    """Draw groups of bars with 95 % intervals, in one colour for each quantity.
 
     Parameters
     ----------
@@ -124,9 +126,9 @@ def grouped_bars(
     values : Dataset (groups, bars)
         ``estimate``, ``low`` and ``high``; NaN bounds draw no interval.
     groups, bars : str
-        Dimensions along x and within a group.
+        Dimension along the x axis, and dimension within a group.
     names : mapping of str to str
-        Bars to draw, each with its name in the legend; its key names its colour.
+        Bar → its name in the legend, for the bars to draw; the bar also names its colour.
     """
     width = 0.8 / len(names)
     for j, (bar, name) in enumerate(names.items()):
@@ -154,12 +156,12 @@ def over_years(
     ylabel: str,
     title: str,
 ) -> Figure:
-    """Draw members and their mean over the years, with zero in view and the phases behind.
+    """Draw members and their mean over the years, with a line at zero and the phases shaded.
 
     Parameters
     ----------
     series : mapping of str to (DataArray (member, year), str)
-        Name in the legend → values, and their colour.
+        Name in the legend → values and colour.
     phases : mapping
         Inclusive first and last year of each phase.
     ylabel : str
@@ -201,12 +203,12 @@ def stacked_years(
     *,
     title: str,
 ) -> Figure:
-    """Draw quantities of different units over the same years, the last one on top.
+    """Draw quantities in different units over the same years, one panel above the other.
 
     Parameters
     ----------
     series : mapping of str to (DataArray (member, year), str)
-        Quantity with its unit → values, and their colour.
+        Quantity with its unit → values and colour, from the bottom panel up.
     phases : mapping
         Inclusive first and last year of each phase.
     title : str
@@ -231,14 +233,14 @@ def stacked_years(
 
 
 def small_panels(series: Mapping[str, tuple[pd.Series, str]], *, xlabel: str) -> Figure:
-    """Draw single series of different units in panels, two to a row.
+    """Draw single series in different units, in two columns of panels.
 
     Parameters
     ----------
     series : mapping of str to (Series, str)
-        Quantity with its unit → values, and their colour.
+        Quantity with its unit → values and colour.
     xlabel : str
-        What the series' index is.
+        Name of the series' index.
 
     Returns
     -------
@@ -259,23 +261,23 @@ def small_panels(series: Mapping[str, tuple[pd.Series, str]], *, xlabel: str) ->
 
 
 def heat_table(ax: Axes, table: pd.DataFrame, texts: pd.DataFrame, **look: object) -> AxesImage:
-    """Draw a table as coloured squares, each with a text that can be read on its colour.
+    """Draw a table as coloured squares with text, black or white for contrast.
 
     Parameters
     ----------
     ax : Axes
         Where to draw.
     table : DataFrame
-        Values that the colours show; its labels name rows and columns.
+        Values for the colours; its labels name the rows and columns.
     texts : DataFrame of str
-        What is written, in the shape of `table`.
+        Text of each square, in the shape of `table`.
     **look : object
         ``cmap``, ``vmin`` and ``vmax``.
 
     Returns
     -------
     AxesImage
-        The squares, for a colour bar.
+        The squares, for use with a colour bar.
     """
     image = ax.imshow(table, aspect="auto", **look)
     for (row, column), value in np.ndenumerate(table.to_numpy(dtype=float)):
@@ -290,14 +292,32 @@ def heat_table(ax: Axes, table: pd.DataFrame, texts: pd.DataFrame, **look: objec
 
 
 def legend_below(fig: Figure, ax: Axes) -> None:
-    """Put one legend for all panels below the figure.
+    """Draw one legend for all panels, below the figure.
 
     Parameters
     ----------
     fig : Figure
         The figure.
     ax : Axes
-        A panel that holds every label.
+        A panel that has every label.
     """
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+
+
+def save(fig: Figure, path: Path) -> None:
+    """Write a figure as PNG and close it.
+
+    Parameters
+    ----------
+    fig : Figure
+        The figure.
+    path : Path
+        File to write; its folder is made if it is not there.
+    """
+    import matplotlib.pyplot as plt
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # without matplotlib's version in the file, equal figures are equal files
+    fig.savefig(path, dpi=160, bbox_inches="tight", metadata={"Software": None})
+    plt.close(fig)

@@ -1,9 +1,9 @@
-"""Run the book's chapters in order through papermill, and only those that are stale.
+"""Run the book's chapters in order through papermill, but only those that are stale.
 
-A chapter's stamp holds the hash of all that went in (the package, the source's entry of the
-catalogue, the notebook, its parameters and the stamp of the chapter above) and the hash of what
-came out. A chapter whose two hashes still hold is not run again; one that was edited, or run by
-hand with another result, is.
+A chapter's stamp holds a hash of everything that went in (the modules that its notebook reaches,
+the source's entry in the catalogue, the notebook, its parameters, and the inputs of the chapter
+before it) and a hash of what came out. A chapter is run again if either hash no longer holds: it
+was edited, something that it depends on has changed, or its results have been changed by hand.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from mpcf.pipeline.runs import DEMO, Run, chapter_names, parameters
 
 def simulate(run: Run) -> bool:
     """
-    Make the demonstration ensemble if what it is made from has changed.
+    Make the demonstration ensemble, if what it is made from has changed.
 
     Parameters
     ----------
     run : Run
-        The run; a source other than the demonstration needs nothing made.
+        The run; nothing is made for a source other than the demonstration.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def run_chapters(run: Run, last: str | None = None) -> list[str]:
     run : Run
         Source, size and parameters.
     last : str, optional
-        The last chapter wanted, which is executed in any case; by default all that are stale.
+        The last chapter to run, which is executed in any case; by default, all stale chapters are.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def run_chapters(run: Run, last: str | None = None) -> list[str]:
     Raises
     ------
     ChapterFailed
-        At the first chapter that stops with an error.
+        If a chapter stops with an error; the chapters after it are not run.
     """
     defaults = parameters()
     done = []
@@ -99,7 +99,7 @@ def run_chapters(run: Run, last: str | None = None) -> list[str]:
 
 def stale_chapters(run: Run) -> list[str]:
     """
-    Chapters that a run would execute.
+    Return the chapters that a run would execute.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def stale_chapters(run: Run) -> list[str]:
 
 def provenance(run: Run) -> dict[str, dict]:
     """
-    Give what is known of the run behind each chapter, and of its data under ``"data"``.
+    Return what is known about the last run of each chapter, and about its data.
 
     Parameters
     ----------
@@ -127,7 +127,8 @@ def provenance(run: Run) -> dict[str, dict]:
     Returns
     -------
     dict
-        Name → stamp: parameters, seconds, date, commit, versions; for the data their checksum.
+        Chapter → stamp with parameters, duration, date, commit and versions; ``"data"`` → stamp
+        with the checksum of the data.
     """
     known = {chapter: stamps.read(stamp_path(run, chapter)) for chapter in chapter_names()}
     return known | {"data": stamps.read(run.folder / "stamps" / "data.json")}
@@ -135,7 +136,7 @@ def provenance(run: Run) -> dict[str, dict]:
 
 def _run_chapter(run: Run, chapter: str, inputs: str, defaults: Mapping[str, object]) -> None:
     stamp = stamp_path(run, chapter)
-    # Resume a half-written shared output of the same inputs; delete any other.
+    # A half-written shared output is resumed if its inputs are the same, and deleted otherwise.
     if stamps.read(stamp) != {"started": inputs}:
         for name in SHARED_OUTPUTS.get(chapter, ()):
             shutil.rmtree(run.folder / name, ignore_errors=True)
@@ -159,10 +160,10 @@ def _run_chapter(run: Run, chapter: str, inputs: str, defaults: Mapping[str, obj
 
 @contextlib.contextmanager
 def _results_aside(run: Run, chapter: str) -> Iterator[None]:
-    """Let a chapter write its results anew; if it fails, those of its last good run come back."""
+    """Let a chapter write new results, and put the previous ones back if it fails."""
     results, aside = (run.folder / name / chapter for name in ("results", "previous"))
     aside.parent.mkdir(parents=True, exist_ok=True)
-    if results.exists() and not aside.exists():  # a run that was killed left them there
+    if results.exists() and not aside.exists():  # a killed run leaves them aside
         results.rename(aside)
     shutil.rmtree(results, ignore_errors=True)
     try:
@@ -176,7 +177,7 @@ def _results_aside(run: Run, chapter: str) -> Iterator[None]:
 
 
 def _progress(run: Run, chapter: str) -> contextlib.AbstractContextManager[None]:
-    """Show how far the yearly data are, while the chapter that makes them runs."""
+    """Show the progress of the yearly dataset while the chapter that makes it runs."""
     if chapter not in SHARED_OUTPUTS:
         return contextlib.nullcontext()
     from mpcf.yearly import progress

@@ -12,12 +12,14 @@ from mpcf.pipeline import runs
 
 def check_contents() -> None:
     """
-    Check that every page of the table of contents has a source, before anything long is run.
+    Check that the table of contents names every chapter, and only pages that exist.
+
+    This takes no time, so it is done before anything that takes long.
 
     Raises
     ------
     SiteError
-        If one has none, or a chapter is not in the table.
+        If a page has no source, or a chapter is missing from the table.
     """
     root = project_root()
     named = pages(root / "_toc.yml")
@@ -31,7 +33,7 @@ def check_contents() -> None:
 
 def pages(toc: Path) -> list[str]:
     """
-    Pages that a table of contents names.
+    Read the pages that a table of contents names.
 
     Parameters
     ----------

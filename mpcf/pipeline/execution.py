@@ -1,4 +1,4 @@
-"""Execute a chapter through papermill, and tidy what it leaves."""
+"""Execute a chapter through papermill, and tidy the executed notebook."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mpcf.pipeline.runs import Run, notebooks_folder
 
 
 def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> None:
-    """Execute a chapter with papermill; its notebook replaces that of the last good run.
+    """Execute a chapter with papermill, and keep its notebook if it succeeds.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> Non
     chapter : str
         Name of the chapter.
     values : mapping of str to object
-        Parameters that are not the notebook's defaults.
+        Parameters that replace the notebook's defaults.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> Non
 
 
 def _tidy(notebook, values: Mapping[str, object]) -> None:
-    """Show the run's parameters where the defaults stood; drop this machine's paths and times."""
+    """Show the run's parameters in place of the defaults; drop this machine's paths and times."""
     notebook.metadata.pop("papermill", None)
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
     for cell in notebook.cells:
@@ -90,7 +90,7 @@ def _tags(cell) -> list[str]:
 
 
 def _with_values(source: str, values: Mapping[str, object]) -> str:
-    """Put values into the assignments of a cell of parameters; its comments stay."""
+    """Replace the values in a cell of parameters, but not its comments."""
     lines = source.splitlines()
     for statement in reversed(ast.parse(source).body):
         name, old = statement.targets[0].id, statement.value
@@ -104,7 +104,7 @@ def _with_values(source: str, values: Mapping[str, object]) -> str:
 
 
 def _source_cell(source: Path, index: int) -> int:
-    """Return the cell's number in the source notebook, which lacks the injected cell."""
+    """Return a cell's number in the source notebook, which has no injected cell."""
     import nbformat
 
     tags = [_tags(cell) for cell in nbformat.read(source, as_version=4).cells]
@@ -122,7 +122,7 @@ def _running_cell(aside: Path) -> int:
 
 @contextlib.contextmanager
 def _environment(run: Run) -> Iterator[None]:
-    """Let the kernels find this build folder and the same data, whatever their folder."""
+    """Let the kernels find this build folder and the same data, whatever folder they run in."""
     values = {
         "MPCF_BUILD": str(run.folder.parent),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

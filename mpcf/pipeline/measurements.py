@@ -1,4 +1,4 @@
-"""How fast the book's kernels are: what ``make bench`` measured last, and the page made from it."""
+"""The page on speed: its tables, sentences and figure, from the last run of ``make bench``."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpcf.book.tables import markdown_table
 from mpcf.folders import project_root
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 
 SIZE = ["task", "cells", "years", "predictors"]
-"""What two methods must share to be compared."""
+"""What two measurements must have in common for their methods to be compared."""
+
+REGRESSION = "regression with Newey-West errors"
+"""Name of the task whose time is drawn against size."""
 
 GOALS = (
-    ("regression with Newey-West errors", "statsmodels loop, HAC", 50.0),
-    ("regression with Newey-West errors", "", 4.0),
+    (REGRESSION, "statsmodels loop, HAC", 50.0),
+    (REGRESSION, "", 4.0),
     ("active layer", "", 1.5),
     ("permafrost mask", "", 3.0),
     ("1000 draws of members, raw trend", "mpcf, refits", 3000.0),
     ("1000 draws of members, year effects", "mpcf, refits", 3000.0),
 )
-"""Task, method to beat, and how many times faster; without a method, how many times the bound."""
+"""Task, method to beat and by what factor; without a method, at most how many times the bound."""
 
 LIMITS = {
-    "regression with Newey-West errors": (
+    REGRESSION: (
         "The bound reads each value once, in the order of the memory. About half of the time goes "
         "into gathering cells: the years of one cell lie a whole grid apart, which reads more "
         "slowly, and are laid side by side in the cache. The rest is passes through the cache: the "
@@ -49,39 +52,33 @@ LIMITS = {
         "year effects a sum over all pairs of members. And the refits beside it are compiled too."
     ),
 }
-"""What the time of each task is spent on."""
-
-LINES = {
-    "mpcf": ("#0072B2", "o-", "mpcf, cells side by side"),
-    "mpcf, years side by side in memory": ("#D55E00", "s-", "mpcf, years side by side"),
-}
-"""Colour, marker and name of each method in the figure."""
+"""Where the time of each task goes."""
 
 
 def results_file() -> Path:
-    """Return the file that keeps the last run of ``python -m benchmarks``.
+    """Return the path of the results of ``python -m benchmarks``.
 
     Returns
     -------
     Path
-        ``benchmarks/results.json`` of the book's folder.
+        ``benchmarks/results.json`` in the book's folder.
     """
     return project_root() / "benchmarks" / "results.json"
 
 
 def times(path: Path) -> pd.DataFrame:
-    """All times that were measured.
+    """Read all times that were measured.
 
     Parameters
     ----------
     path : Path
-        A file of ``python -m benchmarks``.
+        Results of ``python -m benchmarks``.
 
     Returns
     -------
     DataFrame
         A row for each task, method and size: ``seconds``, ``bound_seconds``, ``times_bound``,
-        ``cells_timed``, ``note``, and ``times_faster``, the seconds of the method over ours.
+        ``cells_timed``, ``note``, and ``times_faster``, the method's time divided by mpcf's.
     """
     import pandas as pd
 
@@ -93,12 +90,12 @@ def times(path: Path) -> pd.DataFrame:
 
 
 def compared(path: Path) -> pd.DataFrame:
-    """Methods side by side, for each task that others were measured at too.
+    """Read the times of those tasks and sizes at which other methods were measured too.
 
     Parameters
     ----------
     path : Path
-        A file of ``python -m benchmarks``.
+        Results of ``python -m benchmarks``.
 
     Returns
     -------
@@ -111,12 +108,12 @@ def compared(path: Path) -> pd.DataFrame:
 
 
 def reached(path: Path) -> pd.DataFrame:
-    """Goals and what was reached of them, at the size where methods are side by side.
+    """Compare the goals with what was measured, at the size at which methods are compared.
 
     Parameters
     ----------
     path : Path
-        A file of ``python -m benchmarks``.
+        Results of ``python -m benchmarks``.
 
     Returns
     -------
@@ -137,71 +134,27 @@ def reached(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def figure(path: Path) -> Figure:
-    """Time of the regression against cells, years and predictors, with the bound drawn in.
+def entries(path: Path, folder: Path) -> dict[str, dict[str, object]]:
+    """Return the sentences of the page on speed and its figure, which is drawn.
 
     Parameters
     ----------
     path : Path
-        A file of ``python -m benchmarks``.
-
-    Returns
-    -------
-    Figure
-        Three panels with logarithmic axes.
-    """
-    import matplotlib.pyplot as plt
-
-    from mpcf.figures.style import legend_below, style
-
-    style()
-    found = times(path)
-    found = found[found["task"].eq(GOALS[0][0])]
-    small = found[found["cells"].eq(5_000)]
-    panels = {
-        "cells": found[found["years"].eq(500) & found["predictors"].eq(4)],
-        "years": small[small["predictors"].eq(4)],
-        "predictors": small[small["years"].eq(500)],
-    }
-    fig, axes = plt.subplots(1, 3, figsize=(10, 3.8), sharey=True)
-    for ax, (name, part) in zip(axes, panels.items(), strict=True):
-        for method, (colour, marker, label) in LINES.items():
-            line = part[part["method"].eq(method)].sort_values(name)
-            ax.loglog(line[name], line["seconds"], marker, color=colour, label=label)
-        bound = part.groupby(name)["bound_seconds"].min()
-        ax.loglog(bound.index, bound, "k--", label="reading the input once")
-        ticks = sorted(set(part[name]))
-        ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks], minor=False)
-        ax.minorticks_off()
-        ax.set(xlabel=f"number of {name}")
-    axes[0].set_ylabel("time, s")
-    legend_below(fig, axes[0])
-    fig.suptitle("Regression with Newey-West errors: time against size", x=0.01, ha="left")
-    return fig
-
-
-def records(path: Path, folder: Path) -> dict[str, dict[str, object]]:
-    """Sentences and the figure that the page on speed takes at staging.
-
-    Parameters
-    ----------
-    path : Path
-        A file of ``python -m benchmarks``.
+        Results of ``python -m benchmarks``.
     folder : Path
-        Where the figure is written.
+        Folder for the figure's file.
 
     Returns
     -------
     dict
-        ``"sentences"`` and ``"figures"``, each from key to record, as a run's.
+        ``"sentences"`` and ``"figures"``, each key → entry, like those of a run.
     """
-    import matplotlib.pyplot as plt
+    from mpcf.figures import benchmarks, style
 
-    drawn = figure(path)
-    file = folder / "benchmarks" / "sizes.png"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    drawn.savefig(file, dpi=150)
-    plt.close(drawn)
+    style.style()
+    found = times(path)
+    drawn = benchmarks.time_against_size(found[found["task"].eq(REGRESSION)])
+    style.save(drawn, folder / "benchmarks" / "sizes.png")
     known = json.loads(path.read_text(encoding="utf-8"))
     return {
         "sentences": {
@@ -219,7 +172,7 @@ def records(path: Path, folder: Path) -> dict[str, dict[str, object]]:
                 "precision. "
                 "The dashed line is the time that one core takes to read the input once. Both axes "
                 "are logarithmic.",
-                "alt": _alt(times(path)),
+                "alt": _alt(found),
                 "wide": True,
             }
         },
@@ -227,37 +180,37 @@ def records(path: Path, folder: Path) -> dict[str, dict[str, object]]:
 
 
 def costs(path: Path) -> str:
-    """Tables of what ``python -m benchmarks.yearly`` measured last.
+    """Format what ``python -m benchmarks.yearly`` measured last.
 
     Parameters
     ----------
     path : Path
-        Its file; it may be missing.
+        Its results; the file may be missing.
 
     Returns
     -------
     str
-        Markdown: the machine, rates and memory beside their goals, and the estimate of what a
-        large ensemble would cost.
+        Markdown: the machine, rates and memory with their goals, and an estimate of what a large
+        ensemble would cost.
     """
     if not path.is_file():
-        return "No measurement is kept: `python -m benchmarks.yearly` makes one."
+        return "Nothing has been measured yet; run `python -m benchmarks.yearly`."
     from mpcf.book.wording import typeset_unit
 
     kept = json.loads(path.read_text(encoding="utf-8"))
-    rows = [["measured", "value", "goal"]]
+    rows = []
     for row in kept["measured"]:
         unit = typeset_unit(row["unit"])
         goal = f"{row['goal'].replace('>=', '≥')} {unit}" if "goal" in row else ""
-        rows.append([row["what"], f"{row['value']:.3g} {unit}", goal])
-    estimate = [[f"{value:.3g}" for value in row.values()] for row in kept["costs"]]
+        rows.append({"measured": row["what"], "value": f"{row['value']:.3g} {unit}", "goal": goal})
+    estimate = [{name: f"{value:.3g}" for name, value in row.items()} for row in kept["costs"]]
     machine = kept["machine"]
     return "\n\n".join(
         [
-            f"Measured on {machine['processor']}, of which {machine['cores']} cores were there.",
+            f"Measured on {machine['processor']}, with {machine['cores']} cores available.",
             _table(rows),
-            "What the large ensemble would cost, by the number of processors at work:",
-            _table([list(kept["costs"][0]), *estimate]),
+            "What the large ensemble would cost, by the number of processors used:",
+            _table(estimate),
         ]
     )
 
@@ -285,17 +238,25 @@ def _verdict(goals: pd.DataFrame) -> str:
     return f"{'All' if met == len(goals) else met or 'None'} of the {len(goals)} goals are met."
 
 
-def _table(rows: list[list[str]]) -> str:
-    lines = [rows[0], [":--"] * len(rows[0]), *rows[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _table(rows: list[dict[str, str]]) -> str:
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    return markdown_table(frame.set_index(frame.columns[0]))
 
 
 def _goals(goals: pd.DataFrame) -> str:
-    rows = [["task", "goal", "reached", "met"]]
-    for row in goals.to_dict("records"):
-        verdict = "yes" if row["met"] else "**no**"
-        rows.append([row["task"], _goal(row), _times(row["value"]), verdict])
-    return _table(rows)
+    return _table(
+        [
+            {
+                "task": row["task"],
+                "goal": _goal(row),
+                "reached": _times(row["value"]),
+                "met": "yes" if row["met"] else "**no**",
+            }
+            for row in goals.to_dict("records")
+        ]
+    )
 
 
 def _limits(goals: pd.DataFrame) -> str:
@@ -309,23 +270,22 @@ def _limits(goals: pd.DataFrame) -> str:
 
 
 def _methods(found: pd.DataFrame) -> str:
-    rows = [["method", "time, s", "× the bound", "× our time", "cells timed", "note"]]
     tables = []
     for (task, cells, years, predictors), part in found.groupby(SIZE, sort=False):
         of = f" × {predictors} predictors" if predictors else ""
-        body = [
-            [
-                row["method"],
-                f"{row['seconds']:.3g}",
-                _times(row["times_bound"]).removesuffix(" ×"),
-                _times(row["times_faster"]).removesuffix(" ×"),
-                f"{row['cells_timed']:,.0f}",
-                row["note"],
-            ]
+        rows = [
+            {
+                "method": row["method"],
+                "time, s": f"{row['seconds']:.3g}",
+                "× the bound": _times(row["times_bound"]).removesuffix(" ×"),
+                "× our time": _times(row["times_faster"]).removesuffix(" ×"),
+                "cells timed": f"{row['cells_timed']:,.0f}",
+                "note": row["note"],
+            }
             for row in part.to_dict("records")
         ]
         title = f"**{task[0].upper()}{task[1:]}**, {cells:,} cells × {years:,} years{of}"
-        tables.append(f"{title}\n\n{_table(rows + body)}")
+        tables.append(f"{title}\n\n{_table(rows)}")
     return "\n\n".join(tables)
 
 
@@ -338,7 +298,7 @@ def _memory(rows: list[dict]) -> str:
 
 
 def _alt(found: pd.DataFrame) -> str:
-    part = found[found["task"].eq(GOALS[0][0]) & found["method"].eq("mpcf")]
+    part = found[found["task"].eq(REGRESSION) & found["method"].eq("mpcf")]
     low, high = part["times_bound"].min(), part["times_bound"].max()
     return (
         "Three panels: time in seconds against the number of cells, of years and of predictors. "

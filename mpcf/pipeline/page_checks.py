@@ -1,4 +1,4 @@
-"""Check the rendered pages: links, images, formulas, text that was left unfilled."""
+"""Check the rendered pages: links, images, error messages, and markers left in the text."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def check(folder: Path, expected: list[str]) -> list[str]:
     Parameters
     ----------
     folder : Path
-        The site's ``html`` folder.
+        Folder of the site.
     expected : list of str
         Pages that must be there, without suffix.
 
     Returns
     -------
     list of str
-        What is wrong, each with its page; empty if nothing is.
+        The faults, each with its page; empty if there are none.
     """
     problems = [f"{page}: the page is missing" for page in expected if not _page(folder, page)]
     read = {page: _read_page(_page(folder, page)) for page in expected if _page(folder, page)}
@@ -42,7 +42,7 @@ def check(folder: Path, expected: list[str]) -> list[str]:
 
 
 class _Page(HTMLParser):
-    """What a check needs of a page."""
+    """What the checks need to know about a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _Page(HTMLParser):
         self._literal = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect ids, links, images and what the page loads."""
+        """Collect ids, links, images and the files that the page loads."""
         known = {name: value or "" for name, value in attrs}
         self.ids |= {known[name] for name in ("id", "name") if name in known}
         self.classes |= set(known.get("class", "").split())
@@ -70,11 +70,11 @@ class _Page(HTMLParser):
             self.resources.append(known.get("href", ""))
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave code, whose text is not prose."""
+        """Notice the end of code, whose text is not prose."""
         self._literal -= tag in _LITERAL
 
     def handle_data(self, data: str) -> None:
-        """Keep the prose."""
+        """Collect the prose."""
         if not self._literal:
             self.text.append(data)
 

@@ -43,7 +43,7 @@ class Run:
 
 def chapter_names() -> list[str]:
     """
-    Names of the chapters in their order.
+    Return the names of the chapters in order.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def chapter_names() -> list[str]:
     Raises
     ------
     MissingFile
-        If there is none.
+        If there are no chapters.
     """
     names = sorted(path.stem for path in notebooks_folder().glob("[0-9][0-9]-*.ipynb"))
     if not names:
@@ -63,7 +63,7 @@ def chapter_names() -> list[str]:
 
 def find_chapter(text: str) -> str:
     """
-    Find a chapter by its number or name.
+    Return the full name of a chapter from its number or name.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def find_chapter(text: str) -> str:
     Returns
     -------
     str
-        The chapter's full name.
+        Such as ``"04-regression"``.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def find_chapter(text: str) -> str:
 
 def parameters() -> dict[str, dict[str, object]]:
     """
-    Parameters of each chapter with their defaults, as papermill reads them.
+    Read the parameters of each chapter and their defaults, as papermill finds them.
 
     Returns
     -------
@@ -131,14 +131,14 @@ def read_settings(texts: Iterable[str]) -> dict[str, object]:
     Returns
     -------
     dict
-        Parameter → value, of the type of its default.
+        Parameter → value, of the same type as its default.
 
     Raises
     ------
     UnknownName
         If no chapter has such a parameter.
     InvalidChoice
-        If a text is not ``name=value`` or the value is of another type than the default.
+        If a text is not ``name=value``, or the value has another type than the default.
     """
     known: dict[str, object] = {}
     for defaults in parameters().values():

@@ -1,7 +1,7 @@
 """Make the site: stage the executed chapters and the prose, render them, check the pages.
 
-The stage mirrors the tree of the sources, so that edit and launch links lead to files that exist.
-The site is rendered aside, checked, and only then put into its place.
+The stage has the same folders as the sources, so that edit and launch links lead to files that
+exist. The site is rendered in a folder of its own, checked, and only then moved into place.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PACKAGES = ("jupyter-book", "myst-nb", "pydata-sphinx-theme", "sphinx", "sphinx-
 
 def build(run: Run) -> bool:
     """
-    Make the site of a run, if something that it is made from has changed.
+    Make the site of a run, if what it is made from has changed.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ def build(run: Run) -> bool:
     Raises
     ------
     SiteError
-        If a chapter is stale, a marker's key is unknown, the rendering warns or a page is wrong.
-        The last good site stays.
+        If a chapter is stale, a marker's key is unknown, the rendering gives a warning or a page
+        has a fault. The last good site stays in place.
     """
     if stale := chapters.stale_chapters(run):
         raise SiteError(
             f"chapters not up to date: {', '.join(stale)} (never run with these options, or "
-            "something that they depend on has changed since they began); run the book again"
+            "something that they depend on has changed since they started); run the book again"
         )
     check_contents()
     final, stamp = run.folder / "html", run.folder / "stamps" / "site.json"
@@ -77,24 +77,24 @@ def build(run: Run) -> bool:
 
 def server(run: Run, port: int) -> ThreadingHTTPServer:
     """
-    Open a web server on a run's site, for this machine alone.
+    Return a web server for a run's site that only this machine can reach.
 
     Parameters
     ----------
     run : Run
-        A run whose site was made.
+        A run whose site has been made.
     port : int
-        Where it listens, 1 to 65535.
+        Port to listen on, 1 to 65535.
 
     Returns
     -------
     ThreadingHTTPServer
-        The server, which has yet to be told to serve.
+        The server, not yet serving.
 
     Raises
     ------
     SiteError
-        If there is no site, or the port can't be used; the message says what to do.
+        If there is no site or the port cannot be used; the message says what to do.
     """
     folder = run.folder / "html"
     if not (folder / "index.html").is_file():
@@ -136,7 +136,7 @@ def _inputs(run: Run) -> str:
 
 
 def _render(stage: Path, rendered: Path) -> Path:
-    """Run Jupyter Book; a warning is an error."""
+    """Run Jupyter Book, with warnings treated as errors."""
     program = "from jupyter_book.cli.main import main; main()"  # there is no -m jupyter_book
     command = [sys.executable, "-c", program, "build", str(stage)]
     options = ["--path-output", str(rendered), "-W", "-n", "--keep-going", "--quiet"]

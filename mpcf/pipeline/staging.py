@@ -1,4 +1,4 @@
-"""Lay out chapters and prose for Jupyter Book: computed numbers, banners, footers."""
+"""Prepare chapters and prose for Jupyter Book: insert computed numbers, banners and footers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mpcf.book.tables import markdown_table
+from mpcf.book.wording import typeset_unit
 from mpcf.errors import SiteError, suggestion
 from mpcf.folders import project_root, write_atomic
 from mpcf.pipeline import chapters, measurements, stamps
@@ -21,8 +23,8 @@ COSTS = "benchmarks/results/yearly.json"
 
 SHOWN_PACKAGES = ("numpy", "xarray", "statsmodels", "numba", "papermill", "jupyter-book")
 
-# How the banner that a chapter shows of itself begins (mpcf.book.chapter.Chapter.banner).
 BANNERS = ("**Demonstration data", "**Data of this page")
+"""Beginnings of the banner that a chapter shows itself, see `mpcf.book.chapter.Chapter.banner`."""
 
 _MARKER = re.compile(r"\{(number|sentence|figure-of-run)\}`([^`\n]+)`")
 _TABLE_MARKER = re.compile(
@@ -36,14 +38,14 @@ _TITLE = re.compile(r"^# .+$", re.MULTILINE)
 
 
 def stage_pages(run: Run, stage: Path) -> None:
-    """Lay out a run's pages as Jupyter Book takes them.
+    """Write a run's pages in the form that Jupyter Book expects.
 
     Parameters
     ----------
     run : Run
         A run whose chapters are all up to date.
     stage : Path
-        Folder to write; it mirrors the tree of the sources.
+        Folder to write, with the same subfolders as the sources.
 
     Raises
     ------
@@ -53,19 +55,19 @@ def stage_pages(run: Run, stage: Path) -> None:
     import nbformat
 
     root, results = project_root(), run.folder / "results"
-    records = {
+    entries = {
         kind: stamps.read(results / f"{kind}.json") for kind in ("numbers", "sentences", "figures")
     }
     known, banner = chapters.provenance(run), _raw(_banner(run))
     shutil.copytree(root / "book", stage / "book", ignore=shutil.ignore_patterns(".*"))
     shutil.copy(root / "_toc.yml", stage)
     write_atomic(stage / "_config.yml", _config(root))
-    for record in records["figures"].values():
-        target = stage / "figures" / record["file"]
+    for figure in entries["figures"].values():
+        target = stage / "figures" / figure["file"]
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(results / record["file"], target)
-    for kind, found in measurements.records(measurements.results_file(), stage / "figures").items():
-        records[kind] |= found
+        shutil.copy(results / figure["file"], target)
+    for kind, found in measurements.entries(measurements.results_file(), stage / "figures").items():
+        entries[kind] |= found
     for page in pages(root / "_toc.yml"):
         executed, prose = run.folder / f"{page}.ipynb", stage / f"{page}.md"
         if executed.is_file():
@@ -75,33 +77,33 @@ def stage_pages(run: Run, stage: Path) -> None:
             notebook.cells = join_hidden(notebook.cells)
             write_atomic(stage / f"{page}.ipynb", nbformat.writes(notebook))
         else:
-            text = fill(prose.read_text(encoding="utf-8"), f"{page}.md", records)
+            text = fill(prose.read_text(encoding="utf-8"), f"{page}.md", entries)
             text = _after_title(text, banner, f"{page}.md")
             write_atomic(prose, f"{text}\n\n{_raw(_footer(run, known))}\n")
 
 
-def fill(text: str, page: str, records: Mapping[str, Mapping]) -> str:
+def fill(text: str, page: str, entries: Mapping[str, Mapping]) -> str:
     """
-    Put the run's numbers, sentences and figures in the place of a page's markers.
+    Replace a page's markers by the run's numbers, sentences, figures and tables.
 
     Parameters
     ----------
     text : str
-        A page in MyST Markdown. Code blocks are left as they are.
+        A page in MyST Markdown. Code blocks stay unchanged.
     page : str
-        Its path, for messages.
-    records : mapping
-        ``"numbers"``, ``"sentences"`` and ``"figures"``, each from key to record.
+        Path of the page, for messages.
+    entries : mapping
+        ``"numbers"``, ``"sentences"`` and ``"figures"``, each key → entry.
 
     Returns
     -------
     str
-        The page as this run fills it.
+        The page without markers.
 
     Raises
     ------
     SiteError
-        If a key is not among the records, or a number can't be written in the form asked for.
+        If there is no entry for a key, or a number cannot be formatted as the marker asks.
 
     Examples
     --------
@@ -113,7 +115,7 @@ def fill(text: str, page: str, records: Mapping[str, Mapping]) -> str:
     def one(match: re.Match) -> str:
         kind = match[1]
         key, _, form = match[2].partition("|")
-        known = records["figures" if kind == "figure-of-run" else f"{kind}s"]
+        known = entries["figures" if kind == "figure-of-run" else f"{kind}s"]
         if key not in known:
             hint = suggestion(key, known) if known else "it recorded none"
             raise SiteError(f"{page}: the run recorded no {kind} '{key}'; {hint}")
@@ -131,7 +133,7 @@ def fill(text: str, page: str, records: Mapping[str, Mapping]) -> str:
 
 
 def _code_and_prose(text: str) -> Iterator[tuple[bool, str]]:
-    """Split a page into code blocks (True) and the rest (False); a directive is no code."""
+    """Split a page into code blocks (True) and the rest (False); directives are not code."""
     code, directives, part = "", [], ""
     for line in text.splitlines(keepends=True):
         opening = re.match(r"(`{3,}|~{3,})(.*)", line.strip())
@@ -163,19 +165,18 @@ def _number(value: float | None, form: str, where: str) -> str:
         raise SiteError(f"{where}: {error}") from None
 
 
-def _figure(key: str, record: Mapping[str, str]) -> str:
-    alt = json.dumps(" ".join(record["alt"].split()), ensure_ascii=False)
+def _figure(key: str, figure: Mapping[str, str]) -> str:
+    alt = json.dumps(" ".join(figure["alt"].split()), ensure_ascii=False)
     name = key.replace("/", "-")
-    wide = ":figclass: mpcf-wide\n" if record.get("wide") else ""
+    wide = ":figclass: mpcf-wide\n" if figure.get("wide") else ""
     return (
-        f"\n:::{{figure}} /figures/{record['file']}\n:alt: {alt}\n:name: {name}\n{wide}\n"
-        f"{' '.join(record['caption'].split())}\n:::\n"
+        f"\n:::{{figure}} /figures/{figure['file']}\n:alt: {alt}\n:name: {name}\n{wide}\n"
+        f"{' '.join(figure['caption'].split())}\n:::\n"
     )
 
 
 def _table_of_parameters() -> str:
-    """Write the demonstration's parameters as Markdown, a table for each group."""
-    from mpcf.book.wording import typeset_unit
+    """Format the demonstration's parameters as a table for each group."""
     from mpcf.demo import parameters
 
     frame = parameters.table().astype(str)
@@ -188,13 +189,11 @@ def _table_of_parameters() -> str:
     frame["value"] = (frame["value"] + "\u00a0" + units).str.rstrip("\u00a0")
     links = r"[doi](https://doi.org/\1)"
     frame["source"] = frame["source"].str.replace(r"doi (10\.[^\s,;)]+)", links, regex=True)
-    blocks = []
-    for group, rows in frame.groupby("group", sort=False):
-        part = rows.drop(columns="group")
-        lines = [list(part.columns), ["---"] * part.shape[1], *part.to_numpy().tolist()]
-        cells = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in lines)
-        blocks.append(f"**{group.capitalize()}**\n\n" + "\n".join(f"| {line} |" for line in cells))
-    return "\n\n".join(blocks)
+    frame = frame.set_index(frame.columns.drop("group")[0])
+    return "\n\n".join(
+        f"**{group.capitalize()}**\n\n{markdown_table(rows.drop(columns='group'))}"
+        for group, rows in frame.groupby("group", sort=False)
+    )
 
 
 def _table_of_costs() -> str:
@@ -205,7 +204,7 @@ _TABLES = {"parameters": _table_of_parameters, "costs": _table_of_costs}
 
 
 def _complete(notebook, banner: str, footer: str) -> None:
-    """Add the banner, unless the chapter shows one, and the footer; keep what a page can show."""
+    """Add the footer, and the banner unless the chapter shows one; drop outputs for JupyterLab."""
     import nbformat
 
     def cell(name: str, text: str):
@@ -215,7 +214,7 @@ def _complete(notebook, banner: str, footer: str) -> None:
         output.get("data", {}) for known in notebook.cells for output in known.get("outputs", [])
     ]
     for data in outputs:
-        if "text/html" in data:  # of the same figure; Plotly's own is for JupyterLab
+        if "text/html" in data:  # shows the same figure
             data.pop("application/vnd.plotly.v1+json", None)
     shown = [data.get("text/markdown", "") for data in outputs]
     if not any(text.lstrip("> ").startswith(BANNERS) for text in shown):
@@ -224,19 +223,19 @@ def _complete(notebook, banner: str, footer: str) -> None:
 
 
 def join_hidden(cells: Sequence) -> list:
-    """Join hidden cells that only prepare with the hidden one after them.
+    """Join each hidden cell without output with the hidden cell after it.
 
-    A row of folded sources with nothing between them would tell a reader nothing.
+    Several folded cells in a row with nothing between them are of no use to a reader.
 
     Parameters
     ----------
     cells : sequence of notebook cells
-        Executed.
+        Cells of an executed notebook.
 
     Returns
     -------
     list of notebook cells
-        With the sources of joined cells one below the other.
+        The sources of joined cells follow one another.
     """
     joined: list = []
     for cell in cells:
@@ -253,7 +252,7 @@ def _hidden_by(cell) -> frozenset[str]:
 
 
 def _silent(cell) -> bool:
-    """Check whether a cell is hidden and shows nothing."""
+    """Check whether a cell is hidden and has no output."""
     return bool(_hidden_by(cell)) and not cell.get("outputs")
 
 
@@ -284,7 +283,7 @@ def _banner(run: Run) -> str:
 
 
 def _footer(run: Run, known: Mapping[str, Mapping], chapter: str = "") -> str:
-    """Where the page's results come from; of the whole run, or of one chapter."""
+    """Format where a page's results come from: from one chapter, or from the whole run."""
     runs = [stamp for name, stamp in known.items() if name != "data" and stamp]
     stamp = known.get(chapter) or max(runs, key=lambda one: one["finished"])
     seconds = stamp["seconds"] if chapter else sum(one["seconds"] for one in runs)
@@ -313,7 +312,7 @@ def _footer(run: Run, known: Mapping[str, Mapping], chapter: str = "") -> str:
 
 
 def _config(root: Path) -> str:
-    """_config.yml with the repository's address and buttons, where there is an address."""
+    """Return ``_config.yml``, with the repository's address and its buttons if there is one."""
     import yaml
 
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
@@ -329,7 +328,7 @@ def _config(root: Path) -> str:
 
 def repository_url() -> str:
     """
-    Public address of the repository: ``MPCF_REPOSITORY_URL``, otherwise the git origin.
+    Return the public address of the repository: ``MPCF_REPOSITORY_URL``, or else git's origin.
 
     Returns
     -------

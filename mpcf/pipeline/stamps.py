@@ -1,4 +1,4 @@
-"""Stamps: what went into a step and what came out, as hashes that take seconds to check."""
+"""Stamps: hashes of what went into a step and of what came out, which take seconds to check."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mpcf.folders import files_below, project_root, write_atomic
 
-# Larger files are known by size and time of change, not by content.
-LARGE_FILE = 16 * 2**20  # bytes
+LARGE_FILE = 16 * 2**20
+"""Size in bytes above which a file is identified by size and modification time, not by content."""
 
 
 def read(path: Path) -> dict:
@@ -29,7 +29,7 @@ def read(path: Path) -> dict:
     Returns
     -------
     dict
-        Its values; empty if there is no stamp or it can't be read.
+        Its values; empty if there is no stamp, or none that can be read.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -39,21 +39,23 @@ def read(path: Path) -> dict:
 
 def write(path: Path, **values: object) -> None:
     """
-    Write a stamp, whole or not at all.
+    Write a stamp, completely or not at all.
 
     Parameters
     ----------
     path : Path
         Its file.
     **values : object
-        What it says; plain JSON values.
+        Its values, which JSON can hold.
     """
     write_atomic(path, json.dumps(values, indent=1, sort_keys=True) + "\n")
 
 
 def fingerprint(path: Path) -> str | None:
     """
-    Hash of a file or folder: small files by content, large ones and Zarr by size and time.
+    Return the hash of a file or folder.
+
+    Small files count by content; large ones and Zarr stores by size and modification time.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def fingerprint(path: Path) -> str | None:
 
 def checksum(path: Path) -> str:
     """
-    Sha256 over the content of all files of a folder, in the order of their names.
+    Return the sha256 of the names and contents of all files in a folder.
 
     Parameters
     ----------
@@ -93,7 +95,7 @@ def checksum(path: Path) -> str:
     Returns
     -------
     str
-        The checksum, in hexadecimal digits.
+        The checksum as hexadecimal digits.
     """
     whole = hashlib.sha256()
     for file in _walk(path):
@@ -144,12 +146,12 @@ def _walk(path: Path) -> list[Path]:
 
 def digest(*parts: object) -> str:
     """
-    Hash plain values.
+    Return the hash of plain values.
 
     Parameters
     ----------
     *parts : object
-        Bytes, or what JSON can hold.
+        Bytes, or values that JSON can hold.
 
     Returns
     -------
@@ -165,12 +167,13 @@ def digest(*parts: object) -> str:
 
 def git_commit() -> str:
     """
-    Commit of the book's sources.
+    Return the git commit of the book's sources.
 
     Returns
     -------
     str
-        Twelve digits, with ``+ changes`` where files differ from it; empty outside git.
+        Twelve digits, followed by ``+ changes`` if files differ from the commit; empty outside
+        a git repository.
     """
     commit = git("rev-parse", "--short=12", "HEAD")
     return f"{commit} + changes" if commit and git("status", "--porcelain") else commit
@@ -178,7 +181,7 @@ def git_commit() -> str:
 
 def git(*arguments: str) -> str:
     """
-    Ask git about the book's folder.
+    Run git in the book's folder, and return its output.
 
     Parameters
     ----------
@@ -188,7 +191,7 @@ def git(*arguments: str) -> str:
     Returns
     -------
     str
-        What it printed; empty if it failed or is not installed.
+        What git printed; empty if it failed or is not installed.
     """
     try:
         done = subprocess.run(
@@ -204,12 +207,12 @@ def git(*arguments: str) -> str:
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """
-    Versions of installed packages.
+    Return the versions of installed packages.
 
     Parameters
     ----------
     packages : iterable of str
-        Their names; those that are not installed are left out.
+        Their names; packages that are not installed are left out.
 
     Returns
     -------

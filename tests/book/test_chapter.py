@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from mpcf.book import wording
 from mpcf.book.chapter import Chapter
 from mpcf.book.numbers import Number
+from mpcf.book.source_build import SourceBuild
 from mpcf.book.wording import change_word
 from mpcf.folders import build_dir
 
@@ -22,13 +22,13 @@ def read_numbers():
 @pytest.fixture
 def chapter(tmp_path, monkeypatch):
     monkeypatch.setenv("MPCF_BUILD", str(tmp_path))
-    return Chapter("04-regression", source="demo")
+    return Chapter("04-regression", SourceBuild("demo"))
 
 
 def test_numbers_are_rounded_and_scalars_become_plain():
-    assert Number(np.float32(1.5), "K", "x").record()["value"] == 1.5
-    assert Number(np.int64(3), "1", "x").record()["value"] == 3
-    assert Number(xr.DataArray(1 / 3), "1", "x").record()["value"] == 0.33333333
+    assert Number(np.float32(1.5), "K", "x").as_entry()["value"] == 1.5
+    assert Number(np.int64(3), "1", "x").as_entry()["value"] == 3
+    assert Number(xr.DataArray(1 / 3), "1", "x").as_entry()["value"] == 0.33333333
 
 
 def test_a_gap_needs_a_reason_and_reads_as_unknown():
@@ -37,7 +37,7 @@ def test_a_gap_needs_a_reason_and_reads_as_unknown():
     with pytest.raises(ValueError, match="inf"):
         Number(float("inf"), "K", "the lag", reason="too long")
     gap = Number(float("nan"), "years", "the lag", reason="no cooling")
-    assert gap.record() == {
+    assert gap.as_entry() == {
         "value": None,
         "unit": "years",
         "meaning": "the lag",
@@ -52,7 +52,7 @@ def test_sentences_record_their_numbers(chapter, capsys):
     )
     chapter.finish()
     assert read_numbers()["04-regression/loss"] == {"value": -2.04, "unit": "K", "meaning": "loss"}
-    sentences = json.loads((chapter.build / "results/sentences.json").read_text("utf-8"))
+    sentences = json.loads((chapter.build.folder / "results/sentences.json").read_text("utf-8"))
     assert sentences == {"04-regression/finding": "It falls by −2.0."}
 
 
@@ -75,18 +75,13 @@ def test_tables_record_every_number(chapter, capsys):
     assert numbers["04-regression/fit_year_effects_b"]["value"] is None
 
 
-def test_words_lie_to_the_left_and_numbers_to_the_right():
-    frame = pd.DataFrame({"p": ["1e−05", "unknown"], "b": ["−1.50", "+2"], "claim": ["holds", ""]})
-    assert wording._markdown_table(frame).splitlines()[1] == "|:--|--:|--:|:--|"
-
-
 def test_finish_merges_chapters_and_forgets_old_numbers(chapter):
     chapter.number("old", Number(1.0, "1", "old"))
     chapter.finish()
-    other = Chapter("05-feedback-attribution", source="demo")
+    other = Chapter("05-feedback-attribution", chapter.build)
     other.number("c", Number(2.0, "1", "c"))
     other.finish()
-    again = Chapter("04-regression", source="demo")
+    again = Chapter("04-regression", chapter.build)
     again.number("new", Number(3.0, "1", "new"))
     again.finish()
     assert sorted(read_numbers()) == ["04-regression/new", "05-feedback-attribution/c"]
@@ -98,13 +93,6 @@ def test_a_figure_needs_words(chapter):
     fig, _ = plt.subplots()
     with pytest.raises(ValueError, match="alternative text"):
         chapter.figure(fig, "map", caption="A map.", alt=" ")
-
-
-def test_missing_inputs_say_how_to_make_them(chapter):
-    with pytest.raises(FileNotFoundError, match=r"python -m mpcf run 01$"):
-        chapter.read("yearly")
-    with pytest.raises(FileNotFoundError, match=r"python -m mpcf run 02$"):
-        chapter.read("02-permafrost-thaw/region")
 
 
 def test_words_follow_the_interval():

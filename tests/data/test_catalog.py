@@ -16,6 +16,7 @@ import yaml
 
 from mpcf import errors
 from mpcf.book import chapter
+from mpcf.book.source_build import SourceBuild
 from mpcf.data import catalog, records, sources
 from mpcf.errors import DataError
 from mpcf.folders import build_dir
@@ -145,7 +146,7 @@ def test_a_chapters_banner_follows_the_data_too(book, monkeypatch, stored, begin
     write_store(build_dir("mine") / "data" / "monthly.zarr", **stored)
     shown = []
     monkeypatch.setattr(chapter, "_show_markdown", shown.append)
-    chapter.Chapter("01-data", source="mine").banner()
+    chapter.Chapter("01-data", SourceBuild("mine")).banner()
     assert shown[0].startswith(begins)
 
 
@@ -159,10 +160,10 @@ def test_a_banner_names_real_and_synthetic_sources_of_one_page(book, monkeypatch
     )
     shown = []
     monkeypatch.setattr(chapter, "_show_markdown", shown.append)
-    chapter.Chapter("09", source="mine").banner(["made"])
-    chapter.Chapter("09", source="made").banner(["mine"])
-    chapter.Chapter("09", source="mine").banner(variants=True)
-    chapter.Chapter("09", source="made").banner(variants=True)
+    chapter.Chapter("09", SourceBuild("mine")).banner(["made"])
+    chapter.Chapter("09", SourceBuild("made")).banner(["mine"])
+    chapter.Chapter("09", SourceBuild("mine")).banner(variants=True)
+    chapter.Chapter("09", SourceBuild("made")).banner(variants=True)
     assert ["**Synthetic:** `made`," in text for text in shown] == [True, True, False, False]
     assert "**Synthetic:** every variant," in shown[2]
     assert shown[3].startswith("> **Demonstration data.**")

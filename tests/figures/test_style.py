@@ -171,3 +171,13 @@ def test_one_legend_below_holds_every_label():
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
     fig.canvas.draw()
     assert legend.get_window_extent().y1 <= ax.get_window_extent().y0
+
+
+def test_equal_figures_are_equal_files(tmp_path):
+    for name in ("a", "b"):
+        fig, ax = plt.subplots()
+        ax.plot([0, 1])
+        style.save(fig, tmp_path / "new" / f"{name}.png")
+        assert not plt.fignum_exists(fig.number)
+    first, second = ((tmp_path / "new" / f"{name}.png").read_bytes() for name in ("a", "b"))
+    assert first == second

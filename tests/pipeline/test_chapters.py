@@ -32,6 +32,10 @@ folder.mkdir(parents=True, exist_ok=True)
 with open(pathlib.Path(os.environ["MPCF_BUILD"], "log"), "a") as log:
     log.write("{name}\\n")
 """
+IMPORTS = """
+def draw():
+    from mpcf.figures.maps import polar_maps
+"""
 RUN = Run()
 
 
@@ -49,7 +53,8 @@ def write_notebook(path, *sources, parameters=PARAMETERS):
 def make_book(root):
     shutil.copy(CATALOGUE, root)
     for name in NAMES:
-        write_notebook(root / "notebooks" / f"{name}.ipynb", WORK.format(name=name))
+        uses = IMPORTS if name == "02-thaw" else ""
+        write_notebook(root / "notebooks" / f"{name}.ipynb", WORK.format(name=name) + uses)
     return root
 
 
@@ -324,7 +329,7 @@ def test_build_that_was_killed_goes_on_where_it_was(new_book):
         'import pathlib; wait = pathlib.Path("../go-on")',
         waiting,
     )
-    code = "from mpcf.pipeline import chapters; chapters.run_chapters(chapters.Run())"
+    code = "from mpcf.pipeline import chapters, runs; chapters.run_chapters(runs.Run())"
     killed = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     log = new_book / "built" / "log"
     end = time.monotonic() + 60

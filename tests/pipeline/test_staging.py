@@ -10,7 +10,7 @@ from mpcf.pipeline import measurements, page_checks, staging, stamps
 
 from .conftest import ROOT
 
-RECORDS = {
+ENTRIES = {
     "numbers": {
         "04-regression/b": {"value": -0.0409, "unit": "1", "meaning": "coefficient"},
         "04-regression/gap": {"value": None, "unit": "1", "meaning": "gap", "reason": "none"},
@@ -27,7 +27,7 @@ RECORDS = {
 
 
 def fill(text):
-    return staging.fill(text, "book/a.md", RECORDS)
+    return staging.fill(text, "book/a.md", ENTRIES)
 
 
 def test_markers_are_replaced():
@@ -57,14 +57,14 @@ def test_markers_inside_directives_are_replaced():
 def test_table_of_parameters_is_put_in():
     text = fill("```{table-of-parameters}\n```\nafter")
     assert text.startswith("**")
-    assert "| ---" in text
+    assert "\n|:--|" in text
     assert text.endswith("|\nafter")
 
 
 def test_table_of_costs_is_what_was_measured_last(monkeypatch, tmp_path):
     (tmp_path / "catalog.yml").touch()
     monkeypatch.chdir(tmp_path)
-    assert fill("{table-of-costs}\nafter").startswith("No measurement is kept")
+    assert fill("{table-of-costs}\nafter").startswith("Nothing has been measured yet")
     kept = {
         "machine": {"processor": "Abacus", "cores": 3},
         "measured": [{"what": "plain read", "value": 0.1234, "unit": "GB s-1", "goal": ">= 70"}],
@@ -74,7 +74,7 @@ def test_table_of_costs_is_what_was_measured_last(monkeypatch, tmp_path):
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(kept), encoding="utf-8")
     text = fill("{table-of-costs}\nafter")
-    assert "Abacus, of which 3 cores" in text
+    assert "Abacus, with 3 cores" in text
     assert "| plain read | 0.123 GB s⁻¹ | ≥ 70 GB s⁻¹ |" in text
     assert "| processors | time (h) |\n| :-- | :-- |\n| 1 | 20 |\n| 8 | 2.5 |\nafter" in text
 
@@ -222,9 +222,9 @@ def measured(seconds):
 def page_on_speed(tmp_path, known):
     file = tmp_path / "results.json"
     file.write_text(json.dumps(known), encoding="utf-8")
-    records = measurements.records(file, tmp_path) | {"numbers": {}}
+    entries = measurements.entries(file, tmp_path) | {"numbers": {}}
     return staging.fill(
-        (ROOT / "book" / "benchmarks.md").read_text(), "book/benchmarks.md", records
+        (ROOT / "book" / "benchmarks.md").read_text(), "book/benchmarks.md", entries
     )
 
 
