@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mpcf.book.numbers import Number
 from mpcf.book.wording import _markdown_table, _table_cell, typeset_unit
-from mpcf.errors import MissingFile
+from mpcf.errors import MissingFile, faults_at
 from mpcf.folders import build_dir, write_atomic
 
 if TYPE_CHECKING:
@@ -140,16 +140,19 @@ class Chapter:
         return xr.open_zarr(folder / f"{name}.zarr", chunks=None).load()
 
     def save(self, dataset: xr.Dataset, name: str) -> None:
-        """Write a result as ``results/<chapter>/<name>.nc``, aside first, then renamed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{name}.nc"
-        aside = path.with_suffix(".nc.part")
+        """Write a result as ``results/<chapter>/<name>.nc``, aside first, then renamed.
+
+        Raises
+        ------
+        SystemFault
+            If the file can't be written.
+        """
         dataset.attrs |= {
             "mpcf_source": self.source_name,
             "mpcf_synthetic": str(self.is_synthetic).lower(),
         }
-        dataset.to_netcdf(aside, engine="netcdf4")
-        aside.replace(path)
+        # by way of memory, since netCDF does not say why it can't write a file
+        write_atomic(self.folder / f"{name}.nc", dataset.to_netcdf(engine="netcdf4"))
 
     def number(self, key: str, number: Number) -> Number:
         """Record a number under ``<chapter>/<key>`` and give it back.
@@ -243,15 +246,18 @@ class Chapter:
         ------
         ValueError
             If the caption or the alternative text is empty.
+        SystemFault
+            If the figure can't be written.
         """
         import matplotlib.pyplot as plt
         from IPython.display import HTML, display
 
         if not caption.strip() or not alt.strip():
             raise ValueError(f"figure '{name}' needs a caption and an alternative text")
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.png"
-        fig.savefig(path, dpi=160, bbox_inches="tight", metadata={"Software": None})
+        with faults_at(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            fig.savefig(path, dpi=160, bbox_inches="tight", metadata={"Software": None})
         plt.close(fig)
         wide = bool(fig.get_figwidth() > WIDE)
         self._records["figures"][f"{self.name}/{name}"] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from mpcf.errors import CatalogError
 from mpcf.method.periods import base_period
 from mpcf.method.regression import coefficients
 
@@ -94,7 +95,7 @@ def phase_carbon(
 
     Raises
     ------
-    ValueError
+    CatalogError
         If a phase has years that the data do not have.
     """
     _inside_data(phases, y)
@@ -153,7 +154,7 @@ def moisture_lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) ->
 def _inside_data(phases: dict[str, tuple[int, int]], y: xr.DataArray) -> None:
     for name, (first, last) in phases.items():
         if first < int(y["year"][0]) or last > int(y["year"][-1]):
-            raise ValueError(
+            raise CatalogError(
                 f"phase '{name}' is {first}–{last}, but the data do not hold all of it"
             )
 

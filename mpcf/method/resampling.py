@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
+from mpcf.errors import DataError
+
 
 def jackknife(statistic: Callable[[list[int]], xr.DataArray], members: int) -> xr.Dataset:
     r"""Delete-one-member jackknife: estimate, standard error and 95 % interval.
@@ -74,13 +76,18 @@ def draw_members(members: int, draws: int = 1000, seed: int = 0) -> np.ndarray:
     ndarray (draw, member)
         How often each member was drawn; each row adds up to `members`.
 
+    Raises
+    ------
+    DataError
+        If there is one member alone.
+
     Examples
     --------
     >>> draw_members(5, draws=3).sum(axis=1)
     array([5, 5, 5])
     """
     if members < 2:
-        raise ValueError("one member can't be resampled; two or more are needed")
+        raise DataError("one member can't be resampled; two or more are needed")
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(members, np.full(members, 1 / members), draws)
     while (alone := counts.max(axis=1) == members).any():
