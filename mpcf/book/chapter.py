@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mpcf.book.numbers import Number
 from mpcf.book.wording import _markdown_table, _table_cell, typeset_unit
-from mpcf.errors import MissingFile, faults_at
+from mpcf.errors import MissingFile
 from mpcf.folders import build_dir, write_atomic
 
 if TYPE_CHECKING:
@@ -255,9 +256,9 @@ class Chapter:
         if not caption.strip() or not alt.strip():
             raise ValueError(f"figure '{name}' needs a caption and an alternative text")
         path = self.folder / f"{name}.png"
-        with faults_at(path):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            fig.savefig(path, dpi=160, bbox_inches="tight", metadata={"Software": None})
+        drawn = io.BytesIO()
+        fig.savefig(drawn, format="png", dpi=160, bbox_inches="tight", metadata={"Software": None})
+        write_atomic(path, drawn.getvalue())
         plt.close(fig)
         wide = bool(fig.get_figwidth() > WIDE)
         self._records["figures"][f"{self.name}/{name}"] = {

@@ -143,7 +143,8 @@ def _read_catalogue() -> dict[str, dict]:
                 f"{path}, line {line}: a text that begins with a template must stand in quotes: "
                 f'{bare["key"]} "{bare["text"]}"'
             ) from error
-        raise CatalogError(f"{path} is not plain YAML: {error}") from error
+        why = " ".join(str(error).split())
+        raise CatalogError(f"{path} is not plain YAML: {why}") from error
     if not isinstance(document, dict) or not isinstance(document.get("sources"), dict):
         raise CatalogError(f"{path} has no 'sources:' with named entries")
     _only(document, ("metadata", "sources"), str(path))

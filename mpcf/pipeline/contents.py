@@ -68,5 +68,5 @@ def pages(toc: Path) -> list[str]:
     except yaml.YAMLError as error:
         raise SiteError(f"{toc} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(contents, Mapping) or "root" not in contents:
-        raise SiteError(f"{toc} names no root, the first page; add "root: book/index"")
+        raise SiteError(f"{toc} names no root, the first page of the site")
     return [contents["root"], *files(contents)]

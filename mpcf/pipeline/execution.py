@@ -57,7 +57,7 @@ def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> Non
                 kernel_name="python3",
                 cwd=str(source.parent),
                 progress_bar={"desc": chapter, "mininterval": 0.2 if sys.stderr.isatty() else 20},
-                extra_arguments=["--log-level=ERROR"],  # of the kernel
+                extra_arguments=["--log-level=CRITICAL"],  # of the kernel, which Ctrl+C interrupts
             )
         notebook = nbformat.read(aside, as_version=4)
         _tidy(notebook, values)
@@ -67,6 +67,9 @@ def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> Non
         kept = _keep_traceback(log, error.traceback)
         text = _error_text(error.ename, error.evalue, run.folder)
         raise ChapterFailed(chapter, cell, text, kept) from None
+    except SystemFault:
+        print(file=sys.stderr)  # papermill leaves its bar open
+        raise
     except nbclient.exceptions.DeadKernelError:
         cell = _source_cell(source, _running_cell(aside))
         raise ChapterFailed(
