@@ -9,14 +9,21 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcf import folders
 from mpcf.data import catalog, sources
-from mpcf.errors import BookError, DataError, SiteError, SourceUnavailable, system_fault
+from mpcf.errors import (
+    BookError,
+    DataError,
+    SiteError,
+    SourceUnavailable,
+    faults_at,
+    system_fault,
+)
 from mpcf.folders import SCHEDULER_VARIABLE
 from mpcf.pipeline import chapters, contents, freshness, page_checks, runs, site
 
@@ -28,6 +35,9 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("cesm", "cmip6")
 """Layouts of raw model output that can be written."""
+
+INTERRUPTED = 130
+"""Exit status after Ctrl+C, as shells have it: 128 and the number of the signal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 if all went well, 1 otherwise.
+        Exit status: 0 if all went well, 1 after an error that a user can mend, 130 after Ctrl+C.
     """
     options = _parser().parse_args(arguments)
     if getattr(options, "scheduler", None):
@@ -55,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if fault := system_fault(error):
             return _fail(fault)
         raise
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _fail(error: BookError) -> int:
@@ -130,7 +143,7 @@ def _chosen(options: argparse.Namespace) -> runs.Run:
 def _book(options: argparse.Namespace) -> None:
     run = _chosen(options)
     contents.check_contents()
-    with folders.lock(run.folder):
+    with _at_work(run):
         _bring_up_to_date(run)
         rendered = site.build(run)
     _say("site" if rendered else "site, unchanged", run.folder / "html" / "index.html")
@@ -139,7 +152,7 @@ def _book(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     chapter = runs.find_chapter(options.chapter)
     run = _chosen(options)
-    with folders.lock(run.folder):
+    with _at_work(run):
         _bring_up_to_date(run, chapter)
     _say("executed notebook", run.folder / "notebooks" / f"{chapter}.ipynb")
     _say("results", run.folder / "results" / chapter)
@@ -147,7 +160,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _simulate(options: argparse.Namespace) -> None:
     run = runs.Run(quick=options.quick)
-    with folders.lock(run.folder):
+    with _at_work(run):
         made = chapters.simulate(run)
     _say("data" if made else "data, unchanged", run.folder / "data")
 
@@ -156,7 +169,7 @@ def _site(options: argparse.Namespace) -> None:
     run = _chosen(options)
     folder = run.folder / "html"
     if not options.check:
-        with folders.lock(run.folder):
+        with _at_work(run):
             site.build(run)
     elif problems := page_checks.check(folder, contents.pages(folders.project_root() / "_toc.yml")):
         raise SiteError(f"faults in {folder}:\n  " + "\n  ".join(problems))
@@ -226,7 +239,7 @@ def _export(options: argparse.Namespace) -> None:
     from mpcf.data.export import export
 
     run = runs.Run(quick=options.quick)
-    with folders.lock(run.folder):
+    with _at_work(run):
         chapters.simulate(run)
         monthly = sources.open_source(run.source, quick=run.quick)
         phases = catalog.entry(run.source).phases
@@ -245,12 +258,19 @@ def _sources(options: argparse.Namespace) -> None:
 
 def _golden(options: argparse.Namespace) -> None:
     run = runs.Run(quick=True)
-    with folders.lock(run.folder):
+    with _at_work(run):
         _bring_up_to_date(run)
         golden = folders.project_root() / "tests" / "golden" / "numbers.json"
         text = (run.folder / "results" / "numbers.json").read_text(encoding="utf-8")
         folders.write_atomic(golden, text)
     _say("golden numbers", golden)
+
+
+@contextlib.contextmanager
+def _at_work(run: runs.Run) -> Iterator[None]:
+    """Keep other builds out of a run's folder; name it in faults that do not say where."""
+    with folders.lock(run.folder), faults_at(run.folder):
+        yield
 
 
 def _bring_up_to_date(run: runs.Run, last: str | None = None) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -96,6 +97,10 @@ class BuildLocked(BookError, RuntimeError):
     """Another build is at work in the same folder."""
 
 
+class NotebookError(BookError, ValueError):
+    """A source notebook can't be read, or its cell of parameters is missing or wrong."""
+
+
 class ChapterFailed(BookError, RuntimeError):
     """
     A chapter stopped with an error; nothing below it was run.
@@ -151,14 +156,20 @@ _REMEDIES = {
 }
 
 
-def system_fault(error: OSError, path: Path | str | None = None) -> SystemFault | None:
+# How Python writes an error of the operating system, in another process's output for instance.
+_WRITTEN = re.compile(r"\[Errno (\d+)\][^\n:']*(?:: '([^'\n]+)')?(?: -> '([^'\n]+)')?")
+# All that NumPy says of a full disk.
+_CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
+
+
+def system_fault(error: OSError | str, path: Path | str | None = None) -> SystemFault | None:
     """
     Return an error of the operating system as one that the command line can show.
 
     Parameters
     ----------
-    error : OSError
-        What was raised.
+    error : OSError or str
+        What was raised, or what another process wrote about it.
     path : Path or str, optional
         What was read or written, in case the error does not name it.
 
@@ -169,13 +180,26 @@ def system_fault(error: OSError, path: Path | str | None = None) -> SystemFault 
 
     Examples
     --------
-    >>> print(system_fault(OSError(errno.ENOTDIR, "Not a directory"), "data"))
-    data: Not a directory; move away what stands there, or build elsewhere with MPCF_BUILD=<folder>
+    >>> print(system_fault(OSError(errno.ENOSPC, "No space left on device"), "data"))
+    data: No space left on device; free some space, or build on another disk with
+    MPCF_BUILD=<folder>; then run it again
     """
-    where = error.filename or path
-    if isinstance(error, BookError) or error.errno not in _REMEDIES or where is None:
+    if isinstance(error, BookError):
         return None
-    return SystemFault(f"{where}: {os.strerror(error.errno)}; {_REMEDIES[error.errno]}")
+    number = getattr(error, "errno", None)
+    named = [getattr(error, name, None) for name in ("filename", "filename2")]
+    if number is None and (written := _WRITTEN.search(str(error))):
+        number, *named = int(written[1]), *written.groups()[1:]
+    elif number is None and _CUT_SHORT.search(str(error)):
+        number = errno.ENOSPC
+    source, target = named
+    where = target or source or path
+    if number not in _REMEDIES or where is None:
+        return None
+    remedy = _REMEDIES[number]
+    if remedy in (_NO_PERMISSION, _IN_THE_WAY):  # what refused is there; what was wanted may not be
+        where = next(filter(os.path.lexists, (where, *Path(where).parents)))
+    return SystemFault(f"{where}: {os.strerror(number)}; {remedy}")
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from mpcf.errors import BuildLocked, InvalidChoice, MissingFile
+from mpcf.errors import BuildLocked, InvalidChoice, MissingFile, faults_at
 
 SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 """Environment variable that names the Dask cluster to run on, as Dask itself has it."""
@@ -91,14 +91,17 @@ def lock(folder: Path) -> Iterator[None]:
     ------
     BuildLocked
         At once, if another process holds the lock.
+    SystemFault
+        If the folder can't be made or written.
     """
     import filelock
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     held = filelock.FileLock(folder / ".lock", timeout=0)
     try:
-        held.acquire()
+        with faults_at(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            held.acquire()
     except filelock.Timeout:
         raise BuildLocked(
             f"another build is at work in {folder}; wait until it has ended, or build elsewhere "
@@ -135,28 +138,35 @@ def files_below(folder: Path | str) -> Iterator[str]:
         yield from (os.path.join(where, name) for name in sorted(names))
 
 
-def write_atomic(path: Path, text: str) -> None:
+def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
     """
-    Write a text file so that it is either whole or as it was before.
+    Write a file so that it is either whole or as it was before.
 
     Parameters
     ----------
     path : Path
-        File to write (UTF-8); its folder is made if it is not there.
-    text : str
-        The file's content.
+        File to write; its folder is made if it is not there.
+    content : str, bytes or memoryview
+        The file's content; text is written in UTF-8.
+
+    Raises
+    ------
+    SystemFault
+        If the file can't be written; the message names it and a remedy.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode("utf-8") if isinstance(content, str) else content
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(aside, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with faults_at(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(aside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def replace_dir(tmp: Path, final: Path) -> None:
@@ -169,14 +179,20 @@ def replace_dir(tmp: Path, final: Path) -> None:
         The finished folder, on the same disk; it is gone afterwards.
     final : Path
         Its place. What stood there is removed once the new folder is in place.
+
+    Raises
+    ------
+    SystemFault
+        If the folders can't be renamed; the message names one and a remedy.
     """
     tmp, final = Path(tmp), Path(final)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    restore_dir(final)
     old = _old(final)
-    if final.exists():
-        final.rename(old)
-    tmp.rename(final)
+    with faults_at(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        restore_dir(final)
+        if final.exists():
+            final.rename(old)
+        tmp.rename(final)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -46,8 +46,8 @@ def test_names_that_lead_elsewhere_are_refused(book, name):
 
 HOLD = """
 import sys
-from mpcf import build
-with build.lock(sys.argv[1]):
+from mpcf import folders
+with folders.lock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -70,9 +70,9 @@ def test_second_build_is_refused_at_once_and_a_killed_one_leaves_no_lock(tmp_pat
 
 WRITE = """
 import sys
-from mpcf import build
+from mpcf import folders
 for number in range(10**9):
-    build.write_atomic(sys.argv[1], f"{number}\\n" * 50_000)
+    folders.write_atomic(sys.argv[1], f"{number}\\n" * 50_000)
 """
 
 

@@ -195,6 +195,8 @@ class Chapter:
         ------
         ValueError
             If the caption or the alternative text is empty.
+        SystemFault
+            If the figure can't be written.
         """
         from IPython.display import HTML, display
 

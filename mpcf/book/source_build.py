@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcf.errors import MissingFile
-from mpcf.folders import build_dir
+from mpcf.folders import build_dir, write_atomic
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -105,16 +105,18 @@ class SourceBuild:
             The result; its attributes will name the source and say whether it is synthetic.
         name : str
             Chapter and dataset, such as ``"02-permafrost-thaw/region"``.
+
+        Raises
+        ------
+        SystemFault
+            If the file can't be written.
         """
-        path = self._result(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".nc.part")
         dataset.attrs |= {
             "mpcf_source": self.source,
             "mpcf_synthetic": str(self.is_synthetic).lower(),
         }
-        dataset.to_netcdf(aside, engine="netcdf4")
-        aside.replace(path)
+        # by way of memory, since netCDF does not say why it can't write a file
+        write_atomic(self._result(name), dataset.to_netcdf(engine="netcdf4"))
 
     def truth(self, name: str) -> xr.Dataset | None:
         """Open what is known from the twins of a synthetic source.

@@ -304,7 +304,8 @@ def _load(path: Path) -> Any:
                 f"{path}, line {line}: a text that begins with a template must stand in quotes: "
                 f'{bare["key"]} "{bare["text"]}"'
             ) from error
-        raise CatalogError(f"{path} is not plain YAML: {error}") from error
+        why = " ".join(str(error).split())
+        raise CatalogError(f"{path} is not plain YAML: {why}") from error
 
 
 def _only(mapping: dict, allowed: tuple[str, ...], where: str) -> None:

@@ -16,8 +16,8 @@ import xarray as xr
 
 from mpcf.data.readers import cesm, cmip6
 from mpcf.data.variables import MAPS, MONTHLY
-from mpcf.errors import InvalidChoice
-from mpcf.folders import replace_dir
+from mpcf.errors import InvalidChoice, faults_at
+from mpcf.folders import replace_dir, write_atomic
 from mpcf.ground.constants import FREEZING_POINT, GRAMS_PER_KG
 
 FILL_VALUE = 1e36
@@ -91,7 +91,9 @@ def export(
     Raises
     ------
     InvalidChoice
-        If the layout is unknown or the folder is not empty.
+        If the layout is unknown, or something is in the folder already.
+    SystemFault
+        If the files can't be written.
     """
     if layout not in ("cesm", "cmip6"):
         raise InvalidChoice(f"layout '{layout}' is neither 'cesm' nor 'cmip6'")
@@ -100,14 +102,13 @@ def export(
         raise InvalidChoice(f"{folder} is not empty; name a new folder")
     aside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    if layout == "cesm":
-        _write_cesm(monthly, aside, years)
-    else:
-        _write_cmip6(monthly, aside)
-    (aside / "catalog-entry.yml").write_text(
-        _entry(monthly, folder, layout, phases), encoding="utf-8"
-    )
+    with faults_at(folder):
+        aside.mkdir(parents=True)
+        if layout == "cesm":
+            _write_cesm(monthly, aside, years)
+        else:
+            _write_cmip6(monthly, aside)
+        write_atomic(aside / "catalog-entry.yml", _entry(monthly, folder, layout, phases))
     replace_dir(aside, folder)
 
 
@@ -202,10 +203,11 @@ def _write_cesm(monthly: xr.Dataset, folder: Path, years: int) -> None:
                 data["time"] = ("time", time, {"long_name": "time", "bounds": names[0], **calendar})
                 data[names[0]] = (("time", names[1]), bounds)
                 data.attrs = attrs
-                path = target / f"{case}.{stream}.h0.{name}.{span}.nc"
-                data.to_netcdf(
-                    path, engine="netcdf4", encoding=_encoding(data), unlimited_dims="time"
+                # by way of memory, since netCDF does not say why it can't write a file
+                content = data.to_netcdf(
+                    engine="netcdf4", encoding=_encoding(data), unlimited_dims="time"
                 )
+                write_atomic(target / f"{case}.{stream}.h0.{name}.{span}.nc", content)
 
 
 def _levels(monthly: xr.Dataset, dims: tuple[str, ...]) -> xr.Dataset:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from mpcf.folders import write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -314,10 +317,16 @@ def save(fig: Figure, path: Path) -> None:
         The figure.
     path : Path
         File to write; its folder is made if it is not there.
+
+    Raises
+    ------
+    SystemFault
+        If the file can't be written.
     """
     import matplotlib.pyplot as plt
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = io.BytesIO()
     # without matplotlib's version in the file, equal figures are equal files
-    fig.savefig(path, dpi=160, bbox_inches="tight", metadata={"Software": None})
+    fig.savefig(drawn, format="png", dpi=160, bbox_inches="tight", metadata={"Software": None})
     plt.close(fig)
+    write_atomic(path, drawn.getvalue())

@@ -92,7 +92,7 @@ def period_carbon(
 
     Raises
     ------
-    ValueError
+    CatalogError
         If a period has years that the data do not have.
     """
     checked = periods_within(periods, y)

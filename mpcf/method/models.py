@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mpcf.errors import DataError
 from mpcf.method.attribution import period_carbon
 from mpcf.method.moisture import MEANINGS
 from mpcf.method.periods import UNTIL_NET_ZERO, base_period, late_years
@@ -54,11 +55,13 @@ def moisture_spread(
 
     Raises
     ------
-    ValueError
-        If the data do not hold all of the years, or the region has no cell.
+    CatalogError
+        If the data do not hold all of the years.
+    DataError
+        If the region has no cell.
     """
     if not (region > 0).any():
-        raise ValueError("no cell of the region has permafrost; there is nothing to compare")
+        raise DataError("no cell of the region has permafrost; there is nothing to compare")
     first, last = years
     members = yearly.sizes["member"]
     y = response(yearly).expand_dims(flux=["nep"])

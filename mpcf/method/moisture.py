@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
+from mpcf.errors import InvalidChoice
 from mpcf.ground.thaw import land_area
 from mpcf.method.periods import base_period
 
@@ -39,18 +40,18 @@ def moisture_index(
 
     Raises
     ------
-    ValueError
+    InvalidChoice
         If meaning, depth or season is none of these.
     """
     if meaning not in MEANINGS:
-        raise ValueError(f"moisture '{meaning}' is unknown; choose one of {', '.join(MEANINGS)}")
+        raise InvalidChoice(f"moisture '{meaning}' is unknown; choose one of {', '.join(MEANINGS)}")
     values = yearly[MEANINGS[meaning][0]]
     if meaning == "thaw_wetness":
         return values.rename("moisture")
     for name, choice in (("top", depth), ("season", season)):
         if choice not in values[name].values:
             known = ", ".join(map(str, values[name].values))
-            raise ValueError(f"{name} {choice!r} is not there; choose one of {known}")
+            raise InvalidChoice(f"{name} {choice!r} is not there; choose one of {known}")
     return values.sel(top=depth, season=season, drop=True).rename("moisture")
 
 

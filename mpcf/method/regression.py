@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
+from mpcf.errors import DataError, InvalidChoice
 from mpcf.method.least_squares import fit_cells
 from mpcf.method.moisture import moisture_index
 from mpcf.method.panel import EFFECTS, ERRORS, Panel
@@ -73,13 +74,13 @@ def response(yearly: xr.Dataset, kind: str = "nep") -> xr.DataArray:
 
     Raises
     ------
-    ValueError
+    InvalidChoice
         If `kind` is none of these.
     """
     gpp, ra, rh = (yearly[v].astype("float64") for v in ("gpp", "ra", "rh"))
     fluxes = {"nep": gpp - ra - rh, "gpp-rh": gpp - rh, "gpp": gpp, "ra": ra, "rh": rh}
     if kind not in fluxes:
-        raise ValueError(f"uptake '{kind}' is unknown; choose one of {', '.join(fluxes)}")
+        raise InvalidChoice(f"uptake '{kind}' is unknown; choose one of {', '.join(fluxes)}")
     return fluxes[kind].rename(kind).assign_attrs(long_name=RESPONSES[kind], units="gC m-2 yr-1")
 
 
@@ -157,11 +158,11 @@ def refuse_one_member(estimator: str, members: int) -> None:
 
     Raises
     ------
-    ValueError
+    DataError
         If year effects are asked of fewer than two members.
     """
     if estimator == "year effects" and members < 2:
-        raise ValueError("year effects need two members or more; with one, nothing is left")
+        raise DataError("year effects need two members or more; with one, nothing is left")
 
 
 def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
@@ -183,7 +184,9 @@ def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
     Raises
     ------
     ValueError
-        If the estimator is unknown, or year effects are asked of a single member.
+        If the estimator is unknown.
+    DataError
+        If year effects are asked of a single member.
     """
     if estimator == "raw trend":
         return values - values.mean("year", skipna=False)
@@ -257,7 +260,9 @@ def fit(
     Raises
     ------
     ValueError
-        If a name is unknown, coordinates differ, or year effects are asked of a single member.
+        If a name is unknown or coordinates differ.
+    DataError
+        If year effects are asked of a single member.
 
     References
     ----------

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+from mpcf.errors import DataError
 from mpcf.method.regression import MIN_MEMBERS
 from mpcf.method.score_sums import bandwidth
 from mpcf.method.statistics import t_factor
@@ -77,13 +78,18 @@ def draw_members(members: int, draws: int = 1000, seed: int = 0) -> np.ndarray:
     ndarray (draw, member)
         How often each member was drawn; each row adds up to `members`.
 
+    Raises
+    ------
+    DataError
+        If there is one member alone.
+
     Examples
     --------
     >>> draw_members(5, draws=3).sum(axis=1)
     array([5, 5, 5])
     """
     if members < 2:
-        raise ValueError("one member can't be resampled; two or more are needed")
+        raise DataError("one member can't be resampled; two or more are needed")
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(members, np.full(members, 1 / members), draws)
     while (alone := counts.max(axis=1) == members).any():

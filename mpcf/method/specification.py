@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from mpcf.data.phases import BASE_YEARS
+from mpcf.errors import DataError
 from mpcf.method.design import GRAMS_PER_PETAGRAM, Design, region_cells, summed_change
 from mpcf.method.moisture import permafrost_region
 from mpcf.method.periods import Period, periods
@@ -117,13 +118,13 @@ def specifications(yearly: xr.Dataset, phases: Mapping[str, tuple[int, int]]) ->
 
     Raises
     ------
-    ValueError
+    DataError
         If no cell has permafrost throughout the base period by one of the definitions.
     """
     regions = region_definitions(yearly)
     for region in regions:
         if not (region > 0).any():
-            raise ValueError(
+            raise DataError(
                 f"no cell has permafrost ('{region['region'].item()}') throughout the base "
                 "period; there is no region to fit"
             )

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 
+from mpcf.errors import faults_at
 from mpcf.pipeline import stamps
 from mpcf.pipeline.execution import execute_chapter
 from mpcf.pipeline.freshness import (
@@ -54,7 +55,8 @@ def simulate(run: Run) -> bool:
 
     stamp.unlink(missing_ok=True)
     start = time.monotonic()
-    store.simulate(folder, quick=run.quick)
+    with faults_at(folder):
+        store.simulate(folder, quick=run.quick)
     stamps.write(
         stamp,
         inputs=inputs,

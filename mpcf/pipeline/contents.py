@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mpcf.errors import SiteError
+from mpcf.errors import MissingFile, SiteError
 from mpcf.folders import project_root
 from mpcf.pipeline import runs
 
@@ -44,6 +44,13 @@ def pages(toc: Path) -> list[str]:
     -------
     list of str
         Their paths without suffix, the root first.
+
+    Raises
+    ------
+    MissingFile
+        If there is no such file.
+    SiteError
+        If it is not a table of contents.
     """
     import yaml
 
@@ -56,5 +63,12 @@ def pages(toc: Path) -> list[str]:
             for value in part:
                 yield from files(value)
 
-    contents = yaml.safe_load(toc.read_text(encoding="utf-8"))
+    if not toc.is_file():
+        raise MissingFile(f"there is no {toc}; it lists the pages of the site")
+    try:
+        contents = yaml.safe_load(toc.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise SiteError(f"{toc} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(contents, Mapping) or "root" not in contents:
+        raise SiteError(f"{toc} names no root, the first page of the site")
     return [contents["root"], *files(contents)]

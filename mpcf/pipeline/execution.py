@@ -8,12 +8,13 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mpcf import errors
 from mpcf.data import catalog
 from mpcf.data.places import RECORDS_VARIABLE
-from mpcf.errors import ChapterFailed
+from mpcf.errors import ChapterFailed, SystemFault, faults_at, system_fault
 from mpcf.folders import write_atomic
 from mpcf.pipeline.runs import Run, notebooks_folder
 
@@ -34,6 +35,8 @@ def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> Non
     ------
     ChapterFailed
         If a cell raises, or the kernel dies; the message names the cell.
+    SystemFault
+        If the executed notebook can't be written.
     """
     import nbclient.exceptions
     import nbformat
@@ -46,7 +49,7 @@ def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> Non
     log.unlink(missing_ok=True)
     final.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _environment(run):
+        with faults_at(aside), _environment(run):
             papermill.execute_notebook(
                 str(source),
                 str(aside),
@@ -54,17 +57,19 @@ def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> Non
                 kernel_name="python3",
                 cwd=str(source.parent),
                 progress_bar={"desc": chapter, "mininterval": 0.2 if sys.stderr.isatty() else 20},
-                extra_arguments=["--log-level=ERROR"],  # of the kernel
+                extra_arguments=["--log-level=CRITICAL"],  # of the kernel, which Ctrl+C interrupts
             )
         notebook = nbformat.read(aside, as_version=4)
         _tidy(notebook, values)
         write_atomic(final, nbformat.writes(notebook))
     except papermill.PapermillExecutionError as error:
-        traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
-        write_atomic(log, f"{traceback}\n")
         cell = _source_cell(source, error.cell_index)
-        text = f"{error.ename}: {error.evalue}".removesuffix(": ")
-        raise ChapterFailed(chapter, cell, text, log) from None
+        kept = _keep_traceback(log, error.traceback)
+        text = _error_text(error.ename, error.evalue, run.folder)
+        raise ChapterFailed(chapter, cell, text, kept) from None
+    except SystemFault:
+        print(file=sys.stderr)  # papermill leaves its bar open
+        raise
     except nbclient.exceptions.DeadKernelError:
         cell = _source_cell(source, _running_cell(aside))
         raise ChapterFailed(
@@ -72,6 +77,26 @@ def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> Non
         ) from None
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _keep_traceback(log: Path, lines: Sequence[str]) -> Path | None:
+    """Write a traceback without its colours; where the disk is full, there is none to read."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(lines))
+    try:
+        write_atomic(log, f"{plain}\n")
+    except SystemFault:
+        return None
+    return log
+
+
+def _error_text(kind: str, message: str, folder: Path) -> str:
+    """Say what a cell raised; of an error that a user can mend, the message says it all."""
+    known = getattr(errors, kind, None)
+    if isinstance(known, type) and issubclass(known, errors.BookError):
+        return message
+    if fault := system_fault(message, folder):
+        return str(fault)
+    return f"{kind}: {message}".removesuffix(": ")
 
 
 def _tidy(notebook, values: Mapping[str, object]) -> None:

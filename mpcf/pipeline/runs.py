@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mpcf.errors import InvalidChoice, MissingFile, UnknownName
+from mpcf.errors import InvalidChoice, MissingFile, NotebookError, UnknownName
 from mpcf.folders import build_dir, project_root
 
 DEMO = "demo"
@@ -98,22 +98,29 @@ def parameters() -> dict[str, dict[str, object]]:
 
     Raises
     ------
-    InvalidChoice
-        If a notebook has no cell tagged ``parameters``, or a default is not a plain value.
+    NotebookError
+        If a notebook can't be read, has no cell tagged ``parameters``, or a default is not a
+        plain value.
     """
     import papermill
+    from nbformat import ValidationError
+    from nbformat.reader import NotJSONError
 
     found = {}
     for chapter in chapter_names():
-        inspected = papermill.inspect_notebook(str(notebooks_folder() / f"{chapter}.ipynb"))
+        try:
+            inspected = papermill.inspect_notebook(str(notebooks_folder() / f"{chapter}.ipynb"))
+        except (NotJSONError, ValidationError) as error:
+            why = str(error).partition("\n")[0]
+            raise NotebookError(f"notebooks/{chapter}.ipynb is no notebook: {why}") from error
         if not inspected:
-            raise InvalidChoice(f"notebooks/{chapter}.ipynb has no cell tagged 'parameters'")
+            raise NotebookError(f"notebooks/{chapter}.ipynb has no cell tagged 'parameters'")
         try:
             found[chapter] = {
                 name: ast.literal_eval(known["default"]) for name, known in inspected.items()
             }
-        except ValueError as error:
-            raise InvalidChoice(
+        except (ValueError, SyntaxError) as error:
+            raise NotebookError(
                 f"a parameter of notebooks/{chapter}.ipynb has no plain value as default: {error}"
             ) from None
     return found

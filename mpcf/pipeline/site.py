@@ -16,7 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from mpcf import closure
-from mpcf.errors import SiteError
+from mpcf.errors import SiteError, faults_at, system_fault
 from mpcf.folders import project_root, replace_dir, restore_dir
 from mpcf.pipeline import chapters, measurements, runs, stamps
 from mpcf.pipeline.contents import check_contents, pages
@@ -47,6 +47,8 @@ def build(run: Run) -> bool:
     SiteError
         If a chapter is stale, a marker's key is unknown, the rendering gives a warning or a page
         has a fault. The last good site stays in place.
+    SystemFault
+        If the pages can't be written.
     """
     if stale := chapters.stale_chapters(run):
         raise SiteError(
@@ -62,10 +64,12 @@ def build(run: Run) -> bool:
     stage, rendered = run.folder / "stage", run.folder / "render"
     for folder in (stage, rendered):
         shutil.rmtree(folder, ignore_errors=True)
-    stage_pages(run, stage)
+    with faults_at(stage):
+        stage_pages(run, stage)
     made = _render(stage, rendered)
-    (made / "results").mkdir()
-    shutil.copy(run.folder / "results" / "numbers.json", made / "results")
+    with faults_at(made):
+        (made / "results").mkdir()
+        shutil.copy(run.folder / "results" / "numbers.json", made / "results")
     if problems := check(made, pages(stage / "_toc.yml")):
         raise SiteError("the site has faults:\n  " + "\n  ".join(problems))
     stamp.unlink(missing_ok=True)
@@ -146,6 +150,8 @@ def _render(stage: Path, rendered: Path) -> Path:
     )
     if done.returncode:
         plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+        if fault := system_fault(plain, rendered):
+            raise fault
         said = [line for line in plain.splitlines() if line.strip()]
         faults = [line for line in said if "WARNING" in line or "ERROR" in line] or said[-30:]
         raise SiteError("Jupyter Book could not render the site:\n  " + "\n  ".join(faults))

@@ -15,6 +15,7 @@ import xarray as xr
 
 from mpcf.data.readers.loading import load
 from mpcf.data.variables import YEARLY
+from mpcf.errors import DataError
 from mpcf.ground.constants import (
     FREEZING_POINT,
     GRAMS_PER_KG,
@@ -105,7 +106,7 @@ def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
 
     Raises
     ------
-    ValueError
+    DataError
         If the months are not those of consecutive whole years, depth does not increase downwards,
         or the soil temperature is impossible in K.
     """
@@ -134,7 +135,7 @@ def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> x
 
     Raises
     ------
-    ValueError
+    DataError
         As `to_yearly`.
     """
     return _reduce(monthly, years_at_once).dataset()
@@ -157,7 +158,7 @@ def reduce_to_planes(monthly: xr.Dataset, *, years_at_once: int | None = None) -
 
     Raises
     ------
-    ValueError
+    DataError
         As `to_yearly`.
     """
     planes = _reduce(monthly, years_at_once).planes
@@ -194,7 +195,7 @@ def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
     year, days = year_lengths(monthly)
     depth = monthly["depth"].values.astype(float)
     if depth.size < 2 or (np.diff(depth) <= 0).any() or depth[0] < 0:
-        raise ValueError(
+        raise DataError(
             f"depth must be at least two increasing values in m, positive down; it is {depth}"
         )
     block = _Block(monthly, year)
@@ -255,16 +256,16 @@ def year_lengths(monthly: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
     Raises
     ------
-    ValueError
+    DataError
         If the months are not those of consecutive whole years.
     """
     time = monthly.indexes["time"]
     month, year = np.asarray(time.month), np.asarray(time.year)
     if len(time) % 12 or not np.array_equal(month, np.resize(np.arange(1, 13), len(time))):
-        raise ValueError("the months must be those of whole years, January to December")
+        raise DataError("the months must be those of whole years, January to December")
     years = year[::12]
     if not np.array_equal(year, np.repeat(np.arange(years[0], years[0] + len(years)), 12)):
-        raise ValueError(f"the years from {years[0]} to {years[-1]} are not consecutive")
+        raise DataError(f"the years from {years[0]} to {years[-1]} are not consecutive")
     bounds = monthly["time_bnds"].transpose("time", "bnds").values
     length = (bounds[:, 1] - bounds[:, 0]).astype("timedelta64[ns]")
     days = length / np.timedelta64(1, "s") / SECONDS_PER_DAY
@@ -334,9 +335,9 @@ class _Block:
         )
         highest = np.fmax.reduce(warmest, axis=None)
         if highest > MAX_SOIL_TEMPERATURE:
-            raise ValueError("soil temperature above 423 K: give it in K")
+            raise DataError("soil temperature above 423 K: give it in K")
         if highest < MIN_WARMEST_SOIL:
-            raise ValueError("soil temperature below 123 K: give it in K, not in °C")
+            raise DataError("soil temperature below 123 K: give it in K, not in °C")
         near = int(np.abs(depth - CURTAIN_DEPTH).argmin())
         node = tsl[:, CURTAIN_MONTHS - 1, near] - zero
         for name, values in (

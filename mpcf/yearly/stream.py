@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from mpcf.errors import YearlyStopped
+from mpcf.errors import BookError, DataError, YearlyStopped, system_fault
 from mpcf.folders import SCHEDULER_VARIABLE, replace_dir, restore_dir, write_atomic
 from mpcf.yearly.job import Job, read_text
 from mpcf.yearly.plan import BLOCK_MEMORY
@@ -44,6 +44,11 @@ CONNECT_SECONDS = 15
 """s, how long to wait for a Dask scheduler to answer."""
 
 _FINISHED = ".finished"
+# What no disk, network or worker raises.
+_BUGS = (
+    *(ArithmeticError, AssertionError, AttributeError),
+    *(LookupError, NameError, TypeError, ValueError),
+)
 
 
 def write_yearly(
@@ -76,7 +81,7 @@ def write_yearly(
     ------
     YearlyStopped
         If a disk, a network, the cluster or a worker failed.
-    ValueError
+    DataError
         If the data are impossible; the message names the member and the years.
     """
     path = Path(path).absolute()
@@ -198,7 +203,7 @@ def _errors(job: Job) -> Iterator[None]:
     try:
         yield
     except (OSError, CancelledError) as error:
-        raise YearlyStopped(f"{_text(error)}; {_how_to_go_on(job)}") from error
+        raise YearlyStopped(f"{_text(error, job)}; {_how_to_go_on(job)}") from error
 
 
 @contextlib.contextmanager
@@ -211,13 +216,20 @@ def _where(job: Job, step: tuple) -> Iterator[None]:
         if step[0] == "block":
             first, last = step[2]
             where += f", years {job.year[first]} to {job.year[last - 1]}"
-        if isinstance(error, ValueError):
-            raise ValueError(f"{where}: {_text(error).removeprefix('ValueError: ')}") from error
-        raise YearlyStopped(f"{where}: {_text(error)}; {_how_to_go_on(job)}") from error
+        if isinstance(error, DataError):
+            raise DataError(f"{where}: {_text(error, job)}") from error
+        if isinstance(error, _BUGS):
+            error.add_note(where)
+            raise
+        raise YearlyStopped(f"{where}: {_text(error, job)}; {_how_to_go_on(job)}") from error
 
 
-def _text(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+def _text(error: BaseException, job: Job) -> str:
+    fault = system_fault(error, job.folder) if isinstance(error, OSError) else None
+    if fault or isinstance(error, BookError):
+        text = str(fault or error)
+    else:
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
     return " ".join([text, *getattr(error, "__notes__", ())])
 
 
