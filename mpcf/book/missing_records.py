@@ -42,7 +42,7 @@ def load_record(name: str) -> xr.Dataset | MissingRecord:
     Returns
     -------
     Dataset or MissingRecord
-        The record; see :func:`tidy_clm_cn` and :func:`tidy_toolik`.
+        The record; see `mpcf.data.records.tidy_clm_cn` and `mpcf.data.records.tidy_toolik`.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def _announce(missing: MissingRecord) -> None:
 
 
 class SkipDependentCells(ast.NodeTransformer):
-    """Empty the cells that use a name bound to :class:`MissingRecord`; it spreads to their results.
+    """Empty the cells that use a name bound to `MissingRecord`; it spreads to their results.
 
     Parameters
     ----------

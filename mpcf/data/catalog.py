@@ -82,12 +82,12 @@ _METADATA = [part.name for part in fields(Source) if part.name not in ("name", "
 
 
 def sources() -> list[str]:
-    """Return the names that :func:`open_source` knows."""
+    """Return the names that `mpcf.data.sources.open_source` knows."""
     return _names(records=False)
 
 
 def records() -> list[str]:
-    """Return the names that :func:`open_record` knows."""
+    """Return the names that `mpcf.data.records.open_record` knows."""
     return _names(records=True)
 
 

@@ -296,7 +296,6 @@ def _on_map(values: np.ndarray, cells: np.ndarray | slice, where: Grid) -> np.nd
     return block
 
 
-# store: (dims before member, title)
 TWINS = {
     "direct": (
         {"meaning": MEANINGS, "held": (*HELD, "moisture everywhere")},
@@ -319,6 +318,8 @@ TWINS = {
         "Yearly columns of the second scenario, with net removal of CO2",
     ),
 }
+"""Stores of the twins: each one's dimensions before ``member``, and its title."""
+
 TWIN_BITS = 14
 UNITS = {
     **dict.fromkeys(("gpp", "ra", "rh", *(f"{v}_instant" for v in ("gpp", "ra", "rh"))),

@@ -190,7 +190,7 @@ def summary(rows: list[dict[str, float | str]]):
     -------
     pandas.DataFrame
         By moisture, candidate, estimator and stretch: ``right sign`` (% of the sets), ``error``
-        (median of |estimate − truth| ÷ |truth|), ``null`` (median of |null| ÷ |truth|),
+        (median of ``|estimate − truth| / |truth|``), ``null`` (median of ``|null| / |truth|``),
         ``pattern`` (median).
 
     Examples

@@ -6,7 +6,7 @@ compiled code whatever its neighbours, the chunks or the number of threads, and 
 bits.
 
 The columns [X y] are factored by modified Gram-Schmidt into orthogonal columns v and a unit upper
-triangle U. Normal equations would square the condition number; this does not. With d_j = |v_j|²,
+triangle U. Normal equations would square the condition number; this does not. With d_j = v_j·v_j,
 
     b = U⁻¹ c,   c_j = v_j·y / d_j,   cov(b) = (U⁻¹ D⁻¹) S (U⁻¹ D⁻¹)ᵀ,
 
