@@ -204,12 +204,12 @@ _BESIDE = ("driver", "description", "args", "metadata")
 
 
 def sources() -> list[str]:
-    """Return the names that :func:`mpcf.data.sources.open_source` knows."""
+    """Return the names that `mpcf.data.sources.open_source` knows."""
     return [s.name for s in read_catalogue().values() if s.convention != "record"]
 
 
 def records() -> list[str]:
-    """Return the names that :func:`mpcf.data.records.open_record` knows."""
+    """Return the names that `mpcf.data.records.open_record` knows."""
     return [s.name for s in read_catalogue().values() if s.convention == "record"]
 
 

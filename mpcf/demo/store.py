@@ -340,7 +340,6 @@ def _on_map(values: np.ndarray, cells: np.ndarray | slice, where: Grid) -> np.nd
     return block
 
 
-# store: (dims before member, title)
 TWINS = {
     "direct": (
         {"meaning": MEANINGS, "held": (*HELD, "moisture everywhere")},
@@ -363,6 +362,7 @@ TWINS = {
         "Yearly columns of the second scenario, with net removal of CO2",
     ),
 }
+"""Stores of the twins: each one's dimensions before ``member``, and its title."""
 
 
 def _twin_units(variable: str) -> str:

@@ -192,7 +192,8 @@ def summary(rows: list[dict[str, float | str]]):
     -------
     pandas.DataFrame
         By moisture, candidate, estimator and stretch (the period): ``right sign`` (% of the sets),
-        ``error`` (median of |estimate − truth| ÷ |truth|), ``null`` (median of |null| ÷ |truth|),
+        ``error`` (median of ``|estimate − truth| / |truth|``), ``null`` (median of
+        ``|null| / |truth|``),
         ``pattern`` (median).
 
     Examples

@@ -2,7 +2,7 @@
 
 The columns [X y] of a cell are factored by modified Gram-Schmidt into orthogonal columns v and a
 unit upper triangle U. Normal equations would square the condition number; this does not. With
-d_j = |v_j|²,
+d_j = v_j·v_j,
 
     b = U⁻¹ c,   c_j = v_j·y / d_j,   cov(b) = (U⁻¹ D⁻¹) S (U⁻¹ D⁻¹)ᵀ,
 

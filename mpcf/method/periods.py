@@ -8,6 +8,7 @@ from typing import NamedTuple
 import xarray as xr
 
 from mpcf.data.phases import BASE_YEARS
+from mpcf.errors import CatalogError
 
 UNTIL_NET_ZERO = "until net zero"
 """The period from the first year of warming to the last year of mitigation."""
@@ -84,7 +85,7 @@ def periods_within(named: Mapping[str, tuple[int, int]], data: xr.DataArray) -> 
 
     Raises
     ------
-    ValueError
+    CatalogError
         If a period has years that the data do not have.
 
     Examples
@@ -96,7 +97,7 @@ def periods_within(named: Mapping[str, tuple[int, int]], data: xr.DataArray) -> 
     begin, end = int(data["year"][0]), int(data["year"][-1])
     for name, (first, last) in named.items():
         if first < begin or last > end:
-            raise ValueError(
+            raise CatalogError(
                 f"period '{name}' is {first}–{last}, but the data cover only {begin}–{end}"
             )
     return {name: Period(*years) for name, years in named.items()}

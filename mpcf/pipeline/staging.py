@@ -1,4 +1,4 @@
-"""Prepare chapters and prose for Jupyter Book: insert computed numbers, banners and footers."""
+"""Lay out chapters and prose for Jupyter Book: computed numbers, banners, links, footers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mpcf.book.tables import markdown_table
 from mpcf.book.wording import typeset_unit
 from mpcf.errors import SiteError, suggestion
 from mpcf.folders import project_root, write_atomic
-from mpcf.pipeline import chapters, measurements, stamps
+from mpcf.pipeline import chapters, measurements, reference, stamps
 from mpcf.pipeline.contents import pages
 from mpcf.pipeline.runs import Run
 
@@ -26,7 +26,7 @@ SHOWN_PACKAGES = ("numpy", "xarray", "statsmodels", "numba", "papermill", "jupyt
 BANNERS = ("**Demonstration data", "**Data of this page")
 """Beginnings of the banner that a chapter shows itself, see `mpcf.book.chapter.Chapter.banner`."""
 
-_MARKER = re.compile(r"\{(number|sentence|figure-of-run)\}`([^`\n]+)`")
+_MARKER = re.compile(r"\{(number|sentence|figure-of-run|modules-of)\}`([^`\n]+)`")
 _TABLE_MARKER = re.compile(
     r"^(?:```\{table-of-(parameters|costs)\}\n```|\{table-of-(parameters|costs)\})[ \t]*$",
     re.MULTILINE,
@@ -71,7 +71,7 @@ def stage_pages(run: Run, stage: Path) -> None:
     for page in pages(root / "_toc.yml"):
         executed, prose = run.folder / f"{page}.ipynb", stage / f"{page}.md"
         if executed.is_file():
-            footer = _raw(_footer(run, known, executed.stem))
+            footer = _raw(_footer(run, known, page, executed.stem))
             notebook = nbformat.read(executed, as_version=4)
             _complete(notebook, banner, footer)
             notebook.cells = join_hidden(notebook.cells)
@@ -79,7 +79,7 @@ def stage_pages(run: Run, stage: Path) -> None:
         else:
             text = fill(prose.read_text(encoding="utf-8"), f"{page}.md", entries)
             text = _after_title(text, banner, f"{page}.md")
-            write_atomic(prose, f"{text}\n\n{_raw(_footer(run, known))}\n")
+            write_atomic(prose, f"{text}\n\n{_raw(_footer(run, known, page))}\n")
 
 
 def fill(text: str, page: str, entries: Mapping[str, Mapping]) -> str:
@@ -115,6 +115,8 @@ def fill(text: str, page: str, entries: Mapping[str, Mapping]) -> str:
     def one(match: re.Match) -> str:
         kind = match[1]
         key, _, form = match[2].partition("|")
+        if kind == "modules-of":
+            return reference.sections(key)
         known = entries["figures" if kind == "figure-of-run" else f"{kind}s"]
         if key not in known:
             hint = suggestion(key, known) if known else "it recorded none"
@@ -204,7 +206,7 @@ _TABLES = {"parameters": _table_of_parameters, "costs": _table_of_costs}
 
 
 def _complete(notebook, banner: str, footer: str) -> None:
-    """Add the footer, and the banner unless the chapter shows one; drop outputs for JupyterLab."""
+    """Add banner (unless the chapter shows one), links and footer; keep what a page can show."""
     import nbformat
 
     def cell(name: str, text: str):
@@ -219,6 +221,9 @@ def _complete(notebook, banner: str, footer: str) -> None:
     shown = [data.get("text/markdown", "") for data in outputs]
     if not any(text.lstrip("> ").startswith(BANNERS) for text in shown):
         notebook.cells.insert(1, cell("banner", banner))
+    code = [known["source"] for known in notebook.cells if known["cell_type"] == "code"]
+    if used := reference.used_section(code):
+        notebook.cells.append(cell("functions", used))
     notebook.cells.append(cell("footer", footer))
 
 
@@ -282,7 +287,7 @@ def _banner(run: Run) -> str:
     return f'<aside class="mpcf-banner" aria-label="Data"><p>{text}</p></aside>'
 
 
-def _footer(run: Run, known: Mapping[str, Mapping], chapter: str = "") -> str:
+def _footer(run: Run, known: Mapping[str, Mapping], page: str, chapter: str = "") -> str:
     """Format where a page's results come from: from one chapter, or from the whole run."""
     runs = [stamp for name, stamp in known.items() if name != "data" and stamp]
     stamp = known.get(chapter) or max(runs, key=lambda one: one["finished"])
@@ -306,8 +311,8 @@ def _footer(run: Run, known: Mapping[str, Mapping], chapter: str = "") -> str:
     )
     return (
         '<aside class="mpcf-provenance" aria-label="Provenance of this page"><dl>'
-        f'{rows}<div><dt>Numbers</dt><dd><a href="../results/numbers.json">all numbers of this '
-        "run (JSON)</a></dd></div></dl></aside>"
+        f'{rows}<div><dt>Numbers</dt><dd><a href="{"../" * page.count("/")}results/numbers.json">'
+        "all numbers of this run (JSON)</a></dd></div></dl></aside>"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from mpcf.errors import SiteError
-from mpcf.pipeline import measurements, page_checks, staging, stamps
+from mpcf.pipeline import contents, measurements, page_checks, reference, staging, stamps
 
 from .conftest import ROOT
 
@@ -182,6 +182,45 @@ def test_hidden_cells_that_only_prepare_are_shown_with_the_next():
     sources = ["a", "b\n\nc\n\nd", "e", "f", "g", "h", "i"]
     assert [c["source"] for c in joined] == sources
     assert joined[1]["outputs"] == ["figure"]
+
+
+def test_a_page_of_the_api_reference_has_a_section_for_each_module():
+    text = fill("# Soil\n\n{modules-of}`ground`")
+    assert "## mpcf.ground.thaw\n\n```{eval-rst}\n.. automodule:: mpcf.ground.thaw\n" in text
+    assert text.count("automodule") == len(reference.modules("ground"))
+    with pytest.raises(SiteError, match=r"mpcf\.cellar, but there is no such module"):
+        fill("{modules-of}`cellar`")
+
+
+def test_the_api_reference_shows_every_public_part_of_the_package():
+    pages = [page for page in contents.pages(ROOT / "_toc.yml") if page.startswith("book/api/")]
+    text = "".join((ROOT / f"{page}.md").read_text(encoding="utf-8") for page in pages)
+    parts = {path.stem for path in (ROOT / "mpcf").iterdir() if not path.name.startswith("_")}
+    assert set(staging._MARKER.findall(text)) == {("modules-of", part) for part in parts}
+
+
+CODE = [
+    "import numpy as np\nfrom mpcf.data import open_source\nfrom mpcf.figures.style import COLOURS",
+    "from mpcf.method import regression as r\nr.fit(y, x), r.MIN_MEMBERS, r.none, COLOURS.items()",
+    "from mpcf.demo.parameters import Physics, table",
+]
+
+
+def test_functions_that_a_chapter_uses_are_those_it_imports_or_calls_through_a_module():
+    assert reference.used_functions(CODE) == [
+        "mpcf.data.sources.open_source",
+        "mpcf.demo.parameters.Physics",
+        "mpcf.demo.parameters.table",
+        "mpcf.method.regression.fit",
+    ]
+
+
+def test_a_chapter_ends_with_links_to_the_functions_it_uses():
+    text = reference.used_section(CODE)
+    assert text.startswith(f"## {reference.USED}\n")
+    links = "{py:obj}`Physics <mpcf.demo.parameters.Physics>`, "
+    assert "{py:mod}`mpcf.demo.parameters`\n: " + links in text
+    assert reference.used_section(["import numpy as np"]) == ""
 
 
 def test_page_without_banner_or_footer_is_a_fault(tmp_path):

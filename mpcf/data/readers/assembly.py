@@ -25,7 +25,7 @@ class Run:
     ----------
     member : str
         Its name in the source.
-    grid : Grid
+    grid : mpcf.data.readers.grids.Grid
         Its grid.
     values : dict of str to DataArray
         Standard name → lazy values (time, ...).
