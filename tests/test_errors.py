@@ -64,7 +64,7 @@ def book(tmp_path, monkeypatch):
     monkeypatch.chdir(root)
     monkeypatch.setenv("MPCF_BUILD", str(tmp_path / "built"))
     monkeypatch.setattr(chapters, "simulate", lambda run: False)
-    monkeypatch.setattr(measurements, "records", lambda results, figures: {})
+    monkeypatch.setattr(measurements, "entries", lambda results, figures: {})
     return root
 
 
