@@ -132,7 +132,7 @@ def sources(monkeypatch, tmp_path):
         update = {"phases": PHASES} if name in ("ircc", "cmip6") else {}
         return real(name).model_copy(update=update)
 
-    monkeypatch.setattr(data_sources, "entry", entry)
+    monkeypatch.setattr(catalog, "entry", entry)
     monkeypatch.setattr(data_sources, "is_synthetic", lambda name, quick=False: name == "cmip6")
     monkeypatch.setenv("MPCF_BUILD", str(tmp_path))
 
