@@ -135,7 +135,7 @@ def outputs_hash(run: Run, chapter: str) -> str:
     return stamps.digest({name: stamps.fingerprint(run.folder / name) for name in names})
 
 
-def _state_of_models(models: Iterable[str], quick: bool) -> list[str | None]:
+def _state_of_models(models: Iterable[str], quick: bool) -> list[dict | str | None]:
     """State of the entries and yearly datasets of other sources that a chapter compares."""
     folders = [build_dir(model, quick) / "yearly.zarr" for model in models]
     return [*map(_entry, models), *map(stamps.fingerprint, folders)]
@@ -148,10 +148,10 @@ def _state_of_records() -> str:
     return stamps.digest([_state_of(name) for name in names] if own else None, *map(_entry, names))
 
 
-def _entry(source: str) -> str:
-    """Return what the catalogue says of a source, as text; empty if it has no such entry."""
+def _entry(source: str) -> dict:
+    """Return what the catalogue says of a source; empty if it has no such entry."""
     known = catalog.read_catalogue().get(source)
-    return known.model_dump_json() if known else ""
+    return known.model_dump(mode="json") if known else {}
 
 
 def _state_of(source: str, quick: bool = False) -> str:

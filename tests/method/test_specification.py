@@ -228,7 +228,7 @@ def test_each_specification_stands_beside_the_truth_of_its_own_kind():
 def page(monkeypatch, tmp_path):
     """Run the chapter on a planted source without twins, and give what it recorded."""
     source = catalog.entry("ircc").model_copy(update={"phases": PHASES})
-    monkeypatch.setattr(sources, "entry", lambda name: source)
+    monkeypatch.setattr(catalog, "entry", lambda name: source)
     monkeypatch.setattr(sources, "is_synthetic", lambda name, quick=False: True)
     monkeypatch.setattr("IPython.display.display", lambda *shown, **options: None)
     monkeypatch.setenv("MPCF_BUILD", str(tmp_path))
