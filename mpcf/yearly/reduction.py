@@ -300,11 +300,7 @@ class _Block:
         start, stop, _ = years.indices(self.years)
         part = self.monthly[name].isel(time=slice(12 * start, 12 * stop))
         part = part.transpose("member", "time", "depth", "lat", "lon", missing_dims="ignore")
-        try:
-            values = _load(part)
-        except Exception as error:
-            error.add_note(f"(while reading {name})")
-            raise
+        values = _load(part)
         kind = "float64" if part.dtype.itemsize > 4 else "float32"
         values = np.ascontiguousarray(values, dtype=kind)
         return values.reshape(self.members * (stop - start), 12, *part.shape[2:-2], self.cells)
@@ -414,4 +410,8 @@ class _Block:
 
 def _load(values: xr.DataArray) -> np.ndarray:
     """Return the values, loaded in this thread, since it is blocks that run in parallel."""
-    return load(values, scheduler="synchronous").values
+    try:
+        return load(values, scheduler="synchronous").values
+    except Exception as error:
+        error.add_note(f"(while reading {values.name})")
+        raise
