@@ -325,7 +325,7 @@ def change_by_moisture(
         Units of y, mean over area and years; ``by`` holds the estimators and ``truth``.
     """
     period = Period(*years)
-    known = y.sel(year=period.years).where(area > 0).expand_dims("flux")
+    known = y.sel(year=period.years).where(area > 0).reset_coords(drop=True).expand_dims("flux")
     effects = {}
     for estimator in estimators:  # fitted to all members, though twins may be of some only
         parts = Design(known, x, estimator).yearly_contributions(period)
