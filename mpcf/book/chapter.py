@@ -258,8 +258,8 @@ class Chapter:
         path = self.folder / f"{name}.png"
         drawn = io.BytesIO()
         fig.savefig(drawn, format="png", dpi=160, bbox_inches="tight", metadata={"Software": None})
-        write_atomic(path, drawn.getvalue())
         plt.close(fig)
+        write_atomic(path, drawn.getvalue())
         wide = bool(fig.get_figwidth() > WIDE)
         self._records["figures"][f"{self.name}/{name}"] = {
             "file": f"{self.name}/{name}.png",
