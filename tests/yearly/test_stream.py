@@ -326,7 +326,7 @@ def test_a_full_disk_stops_with_an_error_and_the_next_run_goes_on(
         fail_after(patch, 3)
         write_yearly(lazy, path, progress=False, memory=SMALL)
     text = str(stopped.value)
-    assert "No space left on device" in text and "goes on from there" in text
+    assert "No space left on device; free some space" in text and "goes on from there" in text
     assert "member 1" in text or "member 2" in text
     assert not path.exists()
     done, all_steps = remaining(path)
