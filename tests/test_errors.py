@@ -32,7 +32,9 @@ for folder in (results, results / "01-data"):
 CHAPTER = """
 import numpy as np, xarray as xr
 from mpcf.book.chapter import Chapter
-chapter = Chapter("01-data", source=source, quick=quick)
+from mpcf.book.source_build import SourceBuild
+build = SourceBuild(source, quick=quick)
+chapter = Chapter("01-data", build)
 """
 SIMULATE = chapters.simulate
 
@@ -231,7 +233,7 @@ def test_a_bug_in_a_chapter_is_named_by_its_kind(book, capsys):
 
 
 def test_what_a_user_can_mend_in_a_chapter_is_its_message_alone(book, capsys):
-    write_chapter(book, CHAPTER, 'chapter.read("yearly")')
+    write_chapter(book, CHAPTER, 'build.read("yearly")')
     line = fail(capsys, "run", "01")
     assert "failed in cell 4: yearly.zarr of source 'demo' is not there; make it with: " in line
 
@@ -251,7 +253,7 @@ def test_a_disk_that_is_full_for_the_demonstration(book, small_disk, capsys, mon
 
 
 def test_a_disk_that_is_full_for_a_result(book, small_disk, capsys):
-    save = 'chapter.save(xr.Dataset({"a": ("x", np.random.rand(100_000))}), "big")'
+    save = 'build.save(xr.Dataset({"a": ("x", np.random.rand(100_000))}), "01-data/big")'
     write_chapter(book, CHAPTER, save)
     line = fail(capsys, "run", "01")
     path = small_disk / "demo" / "results" / "01-data" / "big.nc"
@@ -345,8 +347,8 @@ def test_something_in_the_place_of_what_a_chapter_writes(book, capsys, name):
 @pytest.mark.parametrize("name", ["results/numbers.json", "results/01-data/big.nc"])
 def test_a_folder_in_the_place_of_a_result(book, capsys, name):
     # the second folder is made by the chapter: what an earlier run left is put aside
-    make = f"(chapter.build / '{name}').mkdir(parents=True)"
-    write_chapter(book, CHAPTER, make, "chapter.save(xr.Dataset(), 'big'); chapter.finish()")
+    make = f"(build.folder / '{name}').mkdir(parents=True)"
+    write_chapter(book, CHAPTER, make, "build.save(xr.Dataset(), '01-data/big'); chapter.finish()")
     line = fail(capsys, "run", "01")
     place = Run().folder / name
     assert line.startswith(f"chapter 01-data failed in cell 5: {place}: Is a directory; ")

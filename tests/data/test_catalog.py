@@ -197,7 +197,7 @@ def test_every_spelling_of_a_template_leads_to_the_twins(book, monkeypatch, temp
     write_store(book / folder / "twins" / "effects.zarr")
     metadata = an_entry()["metadata"] | {"truth": f"{template}/twins"}
     write_catalogue(book, mine=an_entry(metadata=metadata))
-    assert "tas" in chapter.Chapter("05", source="mine").truth("effects")
+    assert "tas" in SourceBuild("mine").truth("effects")
 
 
 @pytest.mark.parametrize(("template", "folder"), FOLDERS)
@@ -249,7 +249,7 @@ def test_twins_of_an_unset_variable_name_it(book, monkeypatch):
     metadata = an_entry()["metadata"] | {"truth": "{{ env(MY_TWINS) }}/twins"}
     write_catalogue(book, mine=an_entry(metadata=metadata))
     with pytest.raises(errors.SourceUnavailable, match="MY_TWINS is not set"):
-        chapter.Chapter("05", source="mine").truth("effects")
+        SourceBuild("mine").truth("effects")
 
 
 def test_the_home_folder_is_understood(book, monkeypatch):
