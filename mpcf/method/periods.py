@@ -98,7 +98,7 @@ def periods_within(named: Mapping[str, tuple[int, int]], data: xr.DataArray) -> 
     for name, (first, last) in named.items():
         if first < begin or last > end:
             raise CatalogError(
-                f"period '{name}' is {first}–{last}, but the data cover only {begin}–{end}"
+                f"period '{name}' is {first}–{last}, but the data do not hold all of it"
             )
     return {name: Period(*years) for name, years in named.items()}
 

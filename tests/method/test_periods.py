@@ -38,6 +38,6 @@ def test_ends_of_a_period_have_as_many_years_as_the_base_period():
 
 @pytest.mark.parametrize("years", [(1999, 2010), (2065, 2075)])
 def test_a_period_that_the_data_lack_is_named(years):
-    with pytest.raises(ValueError, match=f"period 'late' is {years[0]}–{years[1]}, .*2000–2074"):
+    with pytest.raises(ValueError, match=f"period 'late' is {years[0]}–{years[1]}"):
         periods_within(PHASES | {"late": years}, YEARS)
     assert periods_within(PHASES, YEARS) == PHASES
