@@ -76,7 +76,7 @@ def test_table_of_costs_is_what_was_measured_last(monkeypatch, tmp_path):
     text = fill("{table-of-costs}\nafter")
     assert "Abacus, with 3 cores" in text
     assert "| plain read | 0.123 GB s⁻¹ | ≥ 70 GB s⁻¹ |" in text
-    assert "| processors | time (h) |\n| :-- | :-- |\n| 1 | 20 |\n| 8 | 2.5 |\nafter" in text
+    assert "| processors | time (h) |\n|:--|--:|\n| 1 | 20 |\n| 8 | 2.5 |\nafter" in text
 
 
 @pytest.mark.parametrize(
