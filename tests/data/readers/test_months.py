@@ -111,7 +111,7 @@ FAULTS = {
     "no units": (without(a_file(), "units"), "has no units"),
     "unknown calendar": (a_file(), "can't be decoded"),
     "wrong calendar": (a_file(first=24000, count=120), "is not one month"),
-    "other units": (a_file(), "they give no dates"),
+    "other units": (a_file(), "which give no dates"),
 }  # fmt: skip
 FAULTS["unknown calendar"][0]["time"].attrs["calendar"] = "julia"
 FAULTS["wrong calendar"][0]["time"].attrs["calendar"] = "standard"
