@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from mpcf.data.readers.loading import is_collected
 from mpcf.data.readers.months import Months, read_months
 from mpcf.data.readers.units import Conversion, conversion
 from mpcf.errors import DataError
+from mpcf.folders import files_below
 
 LARGEST_VALUE = 1e19
 """Larger numbers are fill values (CESM 1e36, CMIP6 1e20)."""
@@ -71,6 +73,25 @@ class Piece:
             Variable, member and file.
         """
         return f"{name} of member {self.member} ({self.path})"
+
+
+def _graph_name(path: str, name: str, to: Conversion, months: Months | None) -> str | bool:
+    """Return a name that is the same in every process as long as the file is: a run can resume.
+
+    What is held in memory alone has no such name, and False asks Dask for a random one.
+    """
+    from dask.base import tokenize
+
+    if os.path.isdir(path):
+        files = list(files_below(path))
+    elif os.path.isfile(path):
+        files = [path]
+    elif "://" in path:
+        files = []
+    else:
+        return False
+    known = [(file, (state := os.stat(file)).st_size, state.st_mtime_ns) for file in files]
+    return f"{name}-{tokenize(path, known, name, to, months)}"
 
 
 class _Stored:
@@ -213,7 +234,7 @@ def field(
     stored = dask.array.from_array(
         _Stored(variable, to, where, months),
         chunks=_chunks(variable),
-        name=False,
+        name=_graph_name(piece.path, name, to, months),
         asarray=False,
     )
     dims = [renamed.get(d, d) for d in variable.dims]

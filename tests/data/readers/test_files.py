@@ -2,6 +2,8 @@
 
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,23 @@ def test_a_server_that_is_lost_while_data_are_read_names_the_file(cesm_folder):
         found = read(address)
     with pytest.raises(DataError, match=r"GPP of member 00\d \(http.* can't be read"):
         found["gpp"].isel(member=0, time=0).load()
+
+
+@pytest.mark.parametrize("layout", ["cesm", "cmip6"])
+def test_the_same_files_have_the_same_graph_in_every_process(layout, request, tmp_path):
+    """Otherwise a stopped run of months to years would not find what it has finished."""
+    folder = request.getfixturevalue(f"{layout}_folder")
+    code = {
+        "cesm": "cesm.read(files.open_members(folder, cesm.is_wanted))",
+        "cmip6": "cmip6.read(*cmip6_catalogue.open_runs(folder + '/catalog.json', None, "
+        "['demo'], []))",
+    }[layout]
+    lines = (
+        "from mpcf.data.readers import cesm, cmip6, cmip6_catalogue, files",
+        "from dask.base import tokenize",
+        f"folder = {str(folder)!r}",
+        f"print(tokenize({code}.drop_vars(['time', 'time_bnds'])))",
+    )
+    command = [sys.executable, "-c", "\n".join(lines)]
+    found = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert found[0].stdout == found[1].stdout != ""
