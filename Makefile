@@ -1,4 +1,4 @@
-# make book | test | test-slow | lab | serve | bench | evidence | clean | requirements; README.md says more.
+# make book | test | test-slow | lab | serve | bench | evidence | clean | requirements; README.md and CONTRIBUTING.md say more.
 PYTHON ?= python3
 SOURCE ?= demo
 QUICK ?=

@@ -268,7 +268,7 @@ def right_signs(score: pd.DataFrame, estimators: list[str]) -> Figure:
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(1, len(MEANINGS), figsize=(9, 4.6), sharey=True)
-    for ax, (meaning, (_, words)) in zip(axes, MEANINGS.items(), strict=True):
+    for ax, (meaning, known) in zip(axes, MEANINGS.items(), strict=True):
         signs, errors = (
             score.loc[meaning, column].unstack("estimator")[estimators]
             for column in ("right sign", "error")
@@ -276,7 +276,7 @@ def right_signs(score: pd.DataFrame, estimators: list[str]) -> Figure:
         texts = signs.map("{:.0f}\n".format) + errors.map("({:.1f})".format)
         signs = signs.rename(columns=lambda name: name.replace(" ", "\n"))
         image = heat_table(ax, signs, texts, cmap="PuOr_r", vmin=0, vmax=100)
-        ax.set_title(words.capitalize(), fontsize=10)
+        ax.set_title(known.words.capitalize(), fontsize=10)
         ax.tick_params(axis="x", labelsize=8)
     fig.colorbar(image, ax=axes, label="% of the sets with the right sign", shrink=0.8)
     return fig

@@ -14,7 +14,7 @@ import xarray as xr
 
 from mpcf.ground.thaw import PERMAFROST_DEPTH
 from mpcf.method.design import Design, petagrams, region_cells
-from mpcf.method.moisture import moisture_index
+from mpcf.method.moisture import MEANINGS, moisture_index
 from mpcf.method.periods import base_mean, periods_within
 from mpcf.method.regression import ESTIMATORS
 from mpcf.method.statistics import weighted_correlation
@@ -73,7 +73,7 @@ CANDIDATES: dict[str, Callable[[xr.DataArray, xr.Dataset], Terms]] = {
 """Terms of each candidate; temperature and precipitation of the same season are added to them."""
 
 _FIELDS = [
-    *("temperature", "precipitation", "soil_liquid", "soil_water", "thaw_wetness"),
+    *("temperature", "precipitation", *(meaning.variable for meaning in MEANINGS.values())),
     *("co2", "thaw_depth", "cSoil", "snow", "permafrost"),
 ]
 
@@ -150,7 +150,7 @@ def score_candidates(
     yearly = yearly.load()
     rows: list[dict[str, float | str]] = []
     for meaning, true_meaning in TRUE_MEANING.items():
-        season = "thaw" if meaning == "thaw_wetness" else "year"
+        season = MEANINGS[meaning].season or "year"
         moisture = moisture_index(yearly, meaning, season=season).astype("float64")
         base = base_mean(moisture).broadcast_like(moisture)
         unmoved, effect = (a.sel(meaning=true_meaning, drop=True) for a in (null, truth))

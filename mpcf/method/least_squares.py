@@ -19,6 +19,7 @@ import numpy as np
 from mpcf.method.effects import prepare_cell
 from mpcf.method.panel import (
     CLUSTER,
+    COSINE,
     EFFECTIVE_SAMPLE_SIZE,
     FIRST_DIFFERENCES,
     FITTED,
@@ -226,7 +227,7 @@ def _fit_slab(slab, start, width, weights, panel, cosines, out):
                     members = float(panel.members)
                     meat *= members / (members - 1.0) * (used - 1.0) / rest  # NaN for one member
                     freedom = members - 1.0
-                else:
+                elif panel.errors == COSINE:
                     for m in range(1, panel.members):
                         for j in range(k):
                             for t in range(years):
@@ -239,6 +240,8 @@ def _fit_slab(slab, start, width, weights, panel, cosines, out):
                             for j in range(i, k):
                                 psi += inverse[i, j] / d[j] * scores[j, t]
                             out.psi[cell, f, i, t] = psi
+                else:
+                    meat[:] = np.nan
             for i in range(k):
                 variance = 0.0
                 for j in range(i, k):

@@ -15,7 +15,7 @@ from mpcf.method.periods import UNTIL_NET_ZERO, base_period, late_years
 from mpcf.method.regression import possible_estimators, predictors, response
 from mpcf.method.statistics import decadal_trend, regional_mean
 
-MOISTURE_MEANINGS = {name: MEANINGS[name][1] for name in ("liquid", "total")}
+MOISTURE_MEANINGS = {name: MEANINGS[name].words for name in ("liquid", "total")}
 """Meanings of moisture that are compared, and words for them."""
 
 DEPTHS = (0.1, 1.0)

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import xarray as xr
 
 from mpcf.errors import InvalidChoice
 from mpcf.ground.thaw import land_area
 from mpcf.method.periods import base_period
 
+
+@dataclass(frozen=True)
+class Meaning:
+    """One of the things that 'soil moisture' can mean.
+
+    Attributes
+    ----------
+    variable : str
+        Its variable in the yearly dataset.
+    words : str
+        What it is called in a sentence.
+    label : str
+        What it is called in a table of choices.
+    units : str
+        Its units.
+    true_meaning : str
+        The meaning of water that the twins held, and so the truth next to which it stands.
+    season : str
+        The one season that it is defined for; empty if it has both seasons and several depths.
+    decimals : int
+        Decimals with which a change of it is shown.
+    """
+
+    variable: str
+    words: str
+    label: str
+    units: str
+    true_meaning: str
+    season: str = ""
+    decimals: int = 1
+
+
 MEANINGS = {
-    "liquid": ("soil_liquid", "liquid water"),
-    "total": ("soil_water", "liquid and frozen water"),
-    "thaw_wetness": ("thaw_wetness", "wetness of the thawed layer"),
+    "liquid": Meaning("soil_liquid", "liquid water", "liquid", "kg m-2", "liquid"),
+    "total": Meaning("soil_water", "liquid and frozen water", "total", "kg m-2", "total"),
+    # how wet the thawed layer is does not depend on its depth: its effect is that of the amount
+    "thaw_wetness": Meaning(
+        "thaw_wetness", "wetness of the thawed layer", "thaw wetness", "m3 m-3", "total", "thaw", 4
+    ),
 }
-"""What 'soil moisture' can mean: variable of the yearly dataset, and words for it."""
+"""What 'soil moisture' can mean, by the name that the parameter ``moisture`` takes."""
 
 
 def moisture_index(
@@ -45,8 +82,9 @@ def moisture_index(
     """
     if meaning not in MEANINGS:
         raise InvalidChoice(f"moisture '{meaning}' is unknown; choose one of {', '.join(MEANINGS)}")
-    values = yearly[MEANINGS[meaning][0]]
-    if meaning == "thaw_wetness":
+    chosen = MEANINGS[meaning]
+    values = yearly[chosen.variable]
+    if chosen.season:
         return values.rename("moisture")
     for name, choice in (("top", depth), ("season", season)):
         if choice not in values[name].values:

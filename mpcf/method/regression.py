@@ -21,7 +21,7 @@ from scipy import special
 
 from mpcf.errors import DataError, InvalidChoice
 from mpcf.method.least_squares import fit_cells
-from mpcf.method.moisture import moisture_index
+from mpcf.method.moisture import MEANINGS, moisture_index
 from mpcf.method.panel import EFFECTS, ERRORS, Panel
 from mpcf.method.score_sums import bandwidth, cosine_basis, cosine_terms
 
@@ -113,7 +113,8 @@ def predictors(
     DataArray (predictor, member, year, lat, lon)
         kg m-2 (m3 m-3 for ``thaw_wetness``), °C, mm, ppm.
     """
-    season = "thaw" if moisture == "thaw_wetness" else season
+    if moisture in MEANINGS:
+        season = MEANINGS[moisture].season or season
     parts = {
         "moisture": moisture_index(yearly, moisture, depth=depth, season=season),
         "temperature": yearly["temperature"].sel(season=season, drop=True),

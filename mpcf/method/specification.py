@@ -16,7 +16,7 @@ import xarray as xr
 from mpcf.data.phases import BASE_YEARS
 from mpcf.errors import DataError
 from mpcf.method.design import GRAMS_PER_PETAGRAM, Design, region_cells, summed_change
-from mpcf.method.moisture import permafrost_region
+from mpcf.method.moisture import MEANINGS, permafrost_region
 from mpcf.method.periods import Period, periods
 from mpcf.method.regression import ESTIMATORS, possible_estimators, predictors, response
 from mpcf.method.statistics import regional_mean
@@ -30,7 +30,7 @@ OWN_DEPTH = "its own"
 
 CHOICES: dict[str, dict[object, str]] = {
     "uptake": {"gpp-rh": "GPP − HR", "nep": "NEP"},
-    "moisture": {"liquid": "liquid", "total": "total", "thaw_wetness": "thaw wetness"},
+    "moisture": {name: meaning.label for name, meaning in MEANINGS.items()},
     "depth": {"0.1 m": "0.1 m", "1 m": "1 m", "3 m": "3 m", OWN_DEPTH: "of the thaw"},
     "season": {"year": "year", "thaw": "thaw season"},
     "predictors": {"without CO2": "without CO₂", "with CO2": "with CO₂"},
@@ -63,7 +63,7 @@ RANKS = {"lowest": "the lowest", "largest": "largest in size"}
 
 _FIELDS = (
     *("gpp", "ra", "rh", "temperature", "precipitation"),
-    *("soil_liquid", "soil_water", "thaw_wetness"),
+    *(meaning.variable for meaning in MEANINGS.values()),
 )
 
 
@@ -329,12 +329,17 @@ def _places(yearly: xr.Dataset, regions: xr.DataArray) -> tuple[xr.Dataset, xr.D
 def _moistures(places: xr.Dataset) -> list[dict[str, str]]:
     """Return every meaning, depth and season of moisture."""
     names = ("moisture", "depth", "season")
-    amounts = product(
-        ("liquid", "total"), (f"{d:g} m" for d in places["top"].values), CHOICES["season"]
-    )
-    return [dict(zip(names, chosen, strict=True)) for chosen in amounts] + [
-        {"moisture": "thaw_wetness", "depth": OWN_DEPTH, "season": "thaw"}
+    depths = [f"{d:g} m" for d in places["top"].values]
+    chosen = [
+        option
+        for name, meaning in MEANINGS.items()
+        for option in (
+            [(name, OWN_DEPTH, meaning.season)]
+            if meaning.season
+            else product([name], depths, CHOICES["season"])
+        )
     ]
+    return [dict(zip(names, option, strict=True)) for option in chosen]
 
 
 def _predictors(places: xr.Dataset, moisture: str, depth: str, season: str) -> xr.DataArray:

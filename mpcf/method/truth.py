@@ -13,6 +13,7 @@ import xarray as xr
 
 from mpcf.method.attribution import regional_carbon
 from mpcf.method.design import Design, petagrams, region_cells
+from mpcf.method.moisture import MEANINGS
 from mpcf.method.periods import Period, since_base
 from mpcf.method.regression import response
 from mpcf.method.statistics import weighted_correlation
@@ -20,10 +21,8 @@ from mpcf.method.statistics import weighted_correlation
 MOISTURE = ("photosynthesis", "decomposition")
 """Causes, among the twins' effects, through which moisture acts."""
 
-TRUE_MEANING = {"liquid": "liquid", "total": "total", "thaw_wetness": "total"}
-"""Meaning of the truth with which each meaning of the predictor is compared. The wetness of the
-thawed layer does not depend on how deep that layer is, so its truth is the effect of the amount of
-water."""
+TRUE_MEANING = {name: meaning.true_meaning for name, meaning in MEANINGS.items()}
+"""Meaning of the truth next to which each meaning of a predictor stands."""
 
 
 def moisture_effect(effects: xr.Dataset, kind: str = "nep", *, lasting: bool = True):

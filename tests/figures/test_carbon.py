@@ -162,7 +162,9 @@ def test_right_signs_are_written_with_their_error_in_brackets():
     score.loc[("total", "lagged", "year effects")] = 100.0, 2.0
     fig = carbon_figures.right_signs(score, ["year effects", "raw trend"])
     *tables, bar = fig.axes
-    assert [title(ax) for ax in tables] == [words.capitalize() for _, words in MEANINGS.values()]
+    assert [title(ax) for ax in tables] == [
+        meaning.words.capitalize() for meaning in MEANINGS.values()
+    ]
     texts = [[t.get_text() for t in ax.texts] for ax in tables]
     assert set(texts[0]) == {"75\n(0.5)"} and texts[1].count("100\n(2.0)") == 1
     rows = [t.get_text() for t in tables[0].get_yticklabels()]

@@ -1,5 +1,7 @@
 """Regression against planted truths, statsmodels, and the size that its tests promise."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpcf.book.wording import collinearity_note, few_members_note
+from mpcf.method.panel import ERRORS
 from mpcf.method.regression import (
     coefficients,
     collinearity,
@@ -285,6 +288,14 @@ def test_one_series_without_members():
     y, x = (a.isel(member=0, cell=0, drop=True) for a in panel())
     out = fit(y, x, errors="newey-west")
     assert out["b"].dims == ("predictor",) and int(out["reason"]) == 0
+
+
+def test_each_kind_of_errors_has_a_computation_of_its_own():
+    y, x = panel()
+    found = [fit(y, x, errors=kind)["se"].values for kind in ERRORS[1:]]
+    assert np.isfinite(found).all()
+    for one, other in combinations(found, 2):
+        assert not np.allclose(one, other, rtol=1e-6)
 
 
 def test_unknown_errors_and_lags_are_refused():

@@ -13,7 +13,7 @@ from mpcf.data import catalog, sources
 from mpcf.figures.specification import curve
 from mpcf.figures.style import COLOURS
 from mpcf.method.attribution import period_carbon
-from mpcf.method.moisture import permafrost_region
+from mpcf.method.moisture import MEANINGS, permafrost_region
 from mpcf.method.regression import predictors, response
 from mpcf.method.specification import (
     CHOICES,
@@ -29,6 +29,11 @@ from mpcf.method.specification import (
 PHASES = {"warming": (2000, 2039), "mitigation": (2040, 2064), "net-zero": (2065, 2074)}
 EACH = 13 * 2 * 2 * 3 * 2 * 2 * 3  # moistures, uptakes, CO2, estimators, fits, regions, ends
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "08-robustness.ipynb"
+
+
+def test_every_meaning_of_moisture_is_among_the_specifications():
+    frame = specifications(planted(), PHASES)
+    assert set(frame["moisture"]) == set(MEANINGS) == set(CHOICES["moisture"])
 
 
 def planted(moisture=-3.0, temperature=1.0, *, respired=0.0, members=4, noise=0.0):
