@@ -112,7 +112,7 @@ def parameters() -> dict[str, dict[str, object]]:
             inspected = papermill.inspect_notebook(str(notebooks_folder() / f"{chapter}.ipynb"))
         except (NotJSONError, ValidationError) as error:
             why = str(error).partition("\n")[0]
-            raise NotebookError(f"notebooks/{chapter}.ipynb is no notebook: {why}") from error
+            raise NotebookError(f"notebooks/{chapter}.ipynb is not a notebook: {why}") from error
         if not inspected:
             raise NotebookError(f"notebooks/{chapter}.ipynb has no cell tagged 'parameters'")
         try:

@@ -204,12 +204,12 @@ def test_an_address_is_not_asked_and_is_named_once(book, monkeypatch, capsys):
     __main__._bring_up_to_date(CMIP6)
     again = ".venv/bin/python -m mpcf run 01 --source cmip6"
     assert capsys.readouterr().out.splitlines() == [
-        f"not watched for changes: {address}; to read it anew: {again}",
+        f"not watched for changes: {address}; to read it again: {again}",
         "chapters: all up to date",
     ]
 
 
-def test_what_was_read_anew_from_an_address_makes_the_chapters_below_stale(book, monkeypatch):
+def test_what_was_read_again_from_an_address_makes_the_chapters_below_stale(book, monkeypatch):
     monkeypatch.setenv("CMIP6_CATALOG", "http://127.0.0.1:9/catalog.json")
     served = ["first"]
 
