@@ -326,7 +326,7 @@ def test_ircc_says_what_to_set(book, monkeypatch):
 
 def test_a_folder_that_is_laid_out_otherwise_is_answered_with_the_layout(book, monkeypatch):
     monkeypatch.setenv("IRCC_DATA", str(book))
-    with pytest.raises(DataError, match="holds no history files; expected is a folder per member"):
+    with pytest.raises(DataError, match="holds no history files; expected a folder per member"):
         sources.open_source("ircc")
 
 
@@ -488,7 +488,7 @@ def test_a_template_without_quotes_is_answered_with_quotes(book, place):
     with pytest.raises(errors.CatalogError) as refused:
         catalog.sources()
     assert str(refused.value).endswith(
-        f'line 4: a text that begins with a template must stand in quotes: urlpath: "{place}"'
+        f'line 4: a text that begins with a template must be quoted: urlpath: "{place}"'
     )
 
 

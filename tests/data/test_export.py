@@ -53,7 +53,7 @@ def test_the_demonstration_comes_back_exactly_through_the_catalogue(book, part, 
     assert catalog.entry("exported").phases == PHASES
     found = sources.open_source("exported")
     expected = part
-    if layout == "cmip6":  # members of CMIP6 have names, and are numbered anew
+    if layout == "cmip6":  # CMIP6 members have names, and are renumbered
         assert found.attrs["mpcf_members"] == "1 = r1i1p1f1, 2 = r3i1p1f1"
         expected = part.assign_coords(member=[1, 2])
     assert_same(found, expected)

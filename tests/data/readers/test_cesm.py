@@ -362,7 +362,7 @@ REFUSED = {
         lambda f: change(f, "RAIN", on("RAIN", lambda v: v / 86400), ("002",)),
         r"RAIN of member 002 \(.*RAIN.*\) is at most .* look at its units",
     ),
-    "overlapping files": (twice, r"GPP of member 002 is there twice: .*remove one"),
+    "overlapping files": (twice, r"GPP of member 002 occurs twice: .*remove one"),
     "name of other months": (
         lambda f: rename(f, "GPP", "200301-200312", "200301-200412"),
         "200301-200412.nc holds 2003-01 to 2003-12, but its name says 2003-01 to 2004-12",

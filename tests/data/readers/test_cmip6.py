@@ -206,7 +206,7 @@ def test_of_two_versions_the_newer_is_read(cmip6_folder, tmp_path):
     [
         (lambda t: t.drop(columns="member_id"), "has no column member_id|no catalogue"),
         (lambda t: t.assign(zstore="/nowhere"), "/nowhere .* can't be opened"),
-        (lambda t: t.assign(zstore="../../etc"), "leads upwards"),
+        (lambda t: t.assign(zstore="../../etc"), "contains a path with"),
     ],
 )
 def test_a_catalogue_that_leads_nowhere_is_refused(cmip6_folder, tmp_path, change, message):
@@ -218,5 +218,5 @@ def test_a_catalogue_that_leads_nowhere_is_refused(cmip6_folder, tmp_path, chang
 @pytest.mark.parametrize("text", ["", "{}", "[1]", json.dumps({"id": "x"})])
 def test_a_file_that_is_no_catalogue_is_refused(tmp_path, text):
     (tmp_path / "catalog.json").write_text(text)
-    with pytest.raises(DataError, match="is no catalogue of intake-esm"):
+    with pytest.raises(DataError, match="is not an intake-esm catalogue"):
         cmip6_catalogue.open_runs(str(tmp_path / "catalog.json"), None, ["demo"], [])

@@ -99,7 +99,7 @@ def test_members_are_sorted_by_their_numbers(tmp_path):
 
 def test_files_outside_a_members_folder_are_refused(tmp_path):
     (tmp_path / "CASE.clm2.h0.GPP.200001-200012.nc").touch()
-    with pytest.raises(DataError, match="outside a member's folder; expected is"):
+    with pytest.raises(DataError, match="outside a member's folder; expected"):
         read(tmp_path)
 
 
