@@ -13,7 +13,7 @@ MEANINGS = {
     "total": ("soil_water", "liquid and frozen water"),
     "thaw_wetness": ("thaw_wetness", "wetness of the thawed layer"),
 }
-"""What 'soil moisture' can mean: variable of the yearly dataset, and words for it."""
+"""What 'soil moisture' can mean: variable of the yearly dataset, and its name in the text."""
 
 
 def moisture_index(
