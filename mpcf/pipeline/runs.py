@@ -145,7 +145,7 @@ def read_settings(texts: Iterable[str]) -> dict[str, object]:
     UnknownName
         If no chapter has such a parameter.
     InvalidChoice
-        If a text is not ``name=value``, or the value has another type than the default.
+        If a text is not ``name=value``, or the value's type differs from the default's.
     """
     known: dict[str, object] = {}
     for defaults in parameters().values():
