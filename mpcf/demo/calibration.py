@@ -85,7 +85,7 @@ def calibration(yearly: xr.Dataset, monthly: xr.Dataset | None = None) -> pd.Dat
     Parameters
     ----------
     yearly : Dataset (member, year, ...)
-        From :func:`mpcf.yearly.reduction.to_yearly`, with ``warming`` and ``cSoil``, 2000-2300.
+        From `mpcf.yearly.reduction.to_yearly`, with ``warming`` and ``cSoil``, 2000-2300.
     monthly : Dataset (member, time, ...), optional
         Standard monthly dataset. Without it, quantities that need monthly data are left out.
 
@@ -204,7 +204,7 @@ def carbon_share(soil_temperature: np.ndarray) -> np.ndarray:
     """Return the share of a cell's soil carbon that lies above 3 m.
 
     Stored soil carbon is that of the whole column. Its profile is taken to be that of the initial
-    slow stock, :func:`mpcf.demo.carbon.slow_stock`, to which litter is proportional in
+    slow stock, `mpcf.demo.carbon.slow_stock`, to which litter is proportional in
     equilibrium; the layer that crosses 3 m counts by overlap.
 
     Parameters
