@@ -53,7 +53,7 @@ def write_chapter(root, *sources):
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
-    """Give the folder of a book with one chapter and one page, whose data need not be made."""
+    """Return the folder of a book with one chapter and one page, whose data need not be made."""
     root = tmp_path / "book"
     (root / "book").mkdir(parents=True)
     for name in ("catalog.yml", "_config.yml"):

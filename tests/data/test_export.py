@@ -24,7 +24,7 @@ PHASES = {"warming": (2000, 2001), "mitigation": (2002, 2002), "net-zero": (2003
 
 @pytest.fixture(scope="module")
 def part(quick_demo):
-    """Give four years of two members of the small demonstration ensemble."""
+    """Return four years of two members of the small demonstration ensemble."""
     times = xr.coders.CFDatetimeCoder(use_cftime=True)
     with xr.open_dataset(quick_demo, engine="zarr", decode_times=times, chunks={}) as demo:
         yield demo.isel(member=[0, 2], time=slice(0, 48)).drop_vars(["lat_bnds", "lon_bnds"])
@@ -40,7 +40,7 @@ def book(tmp_path, monkeypatch):
 
 
 def add_entry(book, folder):
-    """Do what the exported folder's note says."""
+    """Follow the instructions in the exported folder."""
     document = yaml.safe_load((book / "catalog.yml").read_text())
     document["sources"] |= yaml.safe_load((folder / "catalog-entry.yml").read_text())
     (book / "catalog.yml").write_text(yaml.safe_dump(document))

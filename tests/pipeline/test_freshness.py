@@ -195,7 +195,7 @@ def test_a_model_that_is_not_chosen_is_not_watched(stores):
 # ---------------------------------------------------------------------------- what can't be watched
 
 
-def test_an_address_is_not_asked_and_is_named_once(book, monkeypatch, capsys):
+def test_an_address_is_not_contacted_and_is_named_once(book, monkeypatch, capsys):
     address = "http://127.0.0.1:9/catalog.json"
     monkeypatch.setenv("CMIP6_CATALOG", address)
     finish(CMIP6)
@@ -228,7 +228,7 @@ def test_what_was_read_again_from_an_address_makes_the_chapters_below_stale(book
     assert chapters.run_chapters(CMIP6) == NAMES[1:]
 
 
-def test_addresses_among_files_are_told_apart(book, tmp_path, monkeypatch):
+def test_addresses_among_files_are_distinguished(book, tmp_path, monkeypatch):
     path = add_history(tmp_path / "data")
     address = f"https://example.org/{HISTORY}"
     (tmp_path / "list.csv").write_text(

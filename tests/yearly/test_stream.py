@@ -1,4 +1,4 @@
-"""The yearly store comes out the same whatever the blocks, the workers and what cut a run short."""
+"""The yearly store comes out the same whatever the blocks, the workers and the interruptions."""
 
 import contextlib
 import errno
@@ -95,14 +95,14 @@ def lazy(source):
 
 @pytest.fixture(scope="module")
 def undisturbed(source, tmp_path_factory):
-    """What a run writes that nothing disturbs."""
+    """What an undisturbed run writes."""
     path = tmp_path_factory.mktemp("undisturbed") / "yearly.zarr"
     write_yearly(xr.open_zarr(source), path, progress=False, memory=SMALL)
     return files(path)
 
 
 def files(path):
-    """Give the content of all files of a store, but for the note of what it was made from."""
+    """Return the content of all files of a store, but for the note of what it was made from."""
     paths = (p for p in Path(path).rglob("*") if p.is_file() and p.name != ".finished")
     return {p.relative_to(path).as_posix(): p.read_bytes() for p in paths}
 
@@ -318,7 +318,7 @@ def fail_after(patch, count, error=None):
     patch.setattr(np, "save", failing)
 
 
-def test_a_full_disk_stops_with_an_error_and_the_next_run_goes_on(
+def test_a_full_disk_stops_with_an_error_and_the_next_run_resumes(
     lazy, tmp_path, undisturbed, monkeypatch
 ):
     path = tmp_path / "yearly.zarr"
@@ -403,7 +403,7 @@ class Shaky(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_a_lost_network_stops_with_an_error_and_the_next_run_goes_on(source, tmp_path, undisturbed):
+def test_a_lost_network_stops_with_an_error_and_the_next_run_resumes(source, tmp_path, undisturbed):
     pytest.importorskip("aiohttp")
     handler = type("Handler", (Shaky,), {})
     serve = functools.partial(handler, directory=str(source.parent))

@@ -104,7 +104,7 @@ def test_files_outside_a_members_folder_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("is_served", [False, True])
-def test_a_member_without_files_is_not_passed_over(tmp_path, is_served):
+def test_a_member_without_files_is_not_skipped(tmp_path, is_served):
     for name in ("001", "002"):
         (tmp_path / name).mkdir()
     (tmp_path / "001" / "CASE.clm2.h0.2000-01.nc").touch()
