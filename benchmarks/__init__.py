@@ -1,1 +1,1 @@
-"""What is measured, against whom: ``make bench`` writes ``benchmarks/results.json``."""
+"""Benchmarks against other libraries: ``make bench`` writes ``benchmarks/results.json``."""

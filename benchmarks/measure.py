@@ -1,4 +1,4 @@
-"""Time, memory and the machine that they were measured on."""
+"""Measure time and memory, and describe the machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIBRARIES = (
 
 
 def seconds(work: Callable[[], object], repeats: int = 5) -> float:
-    """Shortest of several runs: the one that other work on the machine disturbed least."""
+    """Return the shortest time of several runs, the one least disturbed by other work."""
     best = np.inf
     for _ in range(repeats):
         start = time.perf_counter()
@@ -29,12 +29,12 @@ def seconds(work: Callable[[], object], repeats: int = 5) -> float:
 
 
 def read_once(*arrays: np.ndarray, repeats: int = 5) -> float:
-    """Seconds that numpy takes to read the input once, on one core: the bound."""
+    """Return the seconds that numpy takes to read the input once, on one core: the bound."""
     return seconds(lambda: [a.sum() for a in arrays], repeats)
 
 
 def extra_memory(work: Callable[[], object]) -> int:
-    """Bytes that numpy held at most beyond what was there before."""
+    """Return the most bytes that numpy held during the work, beyond what it held before."""
     tracemalloc.start()
     work()
     _, peak = tracemalloc.get_traced_memory()
@@ -43,7 +43,7 @@ def extra_memory(work: Callable[[], object]) -> int:
 
 
 def row(task, method, size, took, bound, *, measured=None, note=""):
-    """One measurement; `measured` is the number of cells if only some were timed."""
+    """Return one measurement; `measured` is the number of cells if only some were timed."""
     scale = size["cells"] / measured if measured else 1.0
     return {
         "task": task,
@@ -58,7 +58,7 @@ def row(task, method, size, took, bound, *, measured=None, note=""):
 
 
 def machine() -> dict:
-    """Processor, cores, threads and versions; no host name."""
+    """Return processor, cores, threads and versions, but no host name."""
     try:
         with open("/proc/cpuinfo") as file:
             lines = [line.split(":", 1) for line in file if ":" in line]

@@ -17,7 +17,7 @@ TASK = "regression with Newey-West errors"
 
 
 def grid(cells, years, predictors):
-    """Response and predictors of one member, cells side by side in memory as in the Zarr store."""
+    """Return response and predictors of one member, cells contiguous in memory as in the store."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(predictors, 1, years, cells))
     y = x.sum(0) + rng.normal(size=(1, years, cells))
@@ -113,7 +113,7 @@ def regression(cells, years, predictors, *, references=True, repeats=5):
 
 
 def bootstrap(members=10, years=150, cells=200, draws=1000):
-    """Member bootstrap of contributions, against fitting each draw again."""
+    """Measure the member bootstrap of contributions, against fitting each draw again."""
     rng = np.random.default_rng(0)
     coords = {
         "member": np.arange(members),

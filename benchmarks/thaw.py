@@ -14,7 +14,7 @@ REPEATS = 10
 
 
 def soil(cells, steps, seed=0):
-    """Soil temperature (step, cell, depth), °C, that freezes somewhere in most columns."""
+    """Return soil temperature (step, cell, depth), °C, that freezes somewhere in most columns."""
     rng = np.random.default_rng(seed)
     top = rng.normal(3, 4, size=(steps, cells, 1))
     values = (top * np.exp(-DEPTH) - 2 * (1 - np.exp(-DEPTH))).astype("float32")
@@ -22,7 +22,7 @@ def soil(cells, steps, seed=0):
 
 
 def layers(profiles):
-    """Put cells side by side in memory, as files have them."""
+    """Return profiles with cells contiguous in memory, as files have them."""
     stored = profiles.transpose(..., "depth", "cell")
     return stored.copy(data=np.ascontiguousarray(stored.values))
 

@@ -1,4 +1,4 @@
-"""Monthly to yearly: its rate beside a plain read, xarray and flox; its memory; what it costs.
+"""Monthly to yearly: its rate compared with a plain read, xarray and flox; its memory and cost.
 
 ``python -m benchmarks.yearly [STORE]`` measures on a monthly store, by default that of the
 demonstration, and writes benchmarks/results/yearly.json, which the book's page shows.
@@ -26,7 +26,8 @@ from mpcf.yearly import job, plan, reduction, stream
 
 RESULTS = Path(__file__).parent / "results" / "yearly.json"
 REPEATS = 3
-"""Runs of a plain read and of `write_yearly`, the best of which counts; groupby is slow: one."""
+"""Runs of a plain read and of `write_yearly`, of which the best counts; groupby, which is slow,
+gets one."""
 MEMBERS = 2
 """Members of the store on which rates are measured."""
 TIMES = (1, 2, 4, 8)
@@ -38,7 +39,7 @@ MEMORY_OF_A_BLOCK = 64 * 2**20
 
 
 def rows(store: Path | None = None) -> list[dict[str, object]]:
-    """Measure.
+    """Measure rates and memory.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def rows(store: Path | None = None) -> list[dict[str, object]]:
     -------
     list of dict
         ``what``, ``value``, ``unit`` and, where there is one, ``goal``. Rates are by processor
-        time, which does not depend on what else the machine does, and by wall time.
+        time, which does not depend on other work on the machine, and by wall time.
     """
     store = store or build_dir("demo") / "data" / "monthly.zarr"
     monthly = _open(store).isel(member=slice(0, MEMBERS))
@@ -86,7 +87,7 @@ def rows(store: Path | None = None) -> list[dict[str, object]]:
 
 
 def _spent(work: Callable[[], None], repeats: int, size: int) -> tuple[float, float]:
-    """Give the least wall and processor time of some runs, s per byte."""
+    """Return the shortest wall and processor times of several runs, s per byte."""
     least = (np.inf, np.inf)
     for _ in range(repeats):
         wall, processor = time.perf_counter(), time.process_time()
@@ -111,17 +112,17 @@ def cost(
     Parameters
     ----------
     measured : list of dict
-        What `rows` gave.
+        Measurements from `rows`.
     members, years, lat, lon, layers : int
         Size of the ensemble; by default 30 members of 300 years on CESM's grid of 1 degree.
     workers : int
-        Processors that work at a time; reading is taken to keep up with them.
+        Processors at work; reading is assumed to keep up with them.
 
     Returns
     -------
     dict
-        By column of the table: what is read as float32, the hours, the memory of all workers
-        together, the disk for members in work, and the result before compression.
+        By column of the table: bytes read as float32, hours, total memory of all workers, disk
+        space for members in progress, and size of the result before compression.
     """
     rate = next(row["value"] for row in measured if row["what"] == "write_yearly, processor")
     read = 4 * 12 * years * members * lat * lon * (3 * layers + len(reduction.FLAT))
@@ -137,14 +138,14 @@ def cost(
 
 
 def peak_memory(store: Path, *, members: int = 1, years: int = 1) -> int:
-    """Measure in a process of its own how much memory two threads of work add to the imports.
+    """Measure, in a separate process, how much memory two working threads use beyond the imports.
 
     Parameters
     ----------
     store : Path
         A monthly store.
     members, years : int
-        How many times its first member, and its years, are worked on.
+        How many times its first member and its years are repeated.
 
     Returns
     -------
@@ -234,13 +235,13 @@ def _peak(store: Path, members: int, years: int) -> int:
 
 
 def _high_water() -> int:
-    """Give this process's largest memory so far; getrusage would give its parent's, if larger."""
+    """Return this process's peak memory so far; getrusage would return its parent's, if larger."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save the results."""
     store = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     found = rows(store)
     costs = [cost(found, workers=workers) for workers in WORKERS]

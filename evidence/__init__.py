@@ -1,1 +1,1 @@
-"""Evidence that the book's methods do what it says: ``make evidence`` writes it anew."""
+"""Evidence that the book's methods work as claimed; ``make evidence`` regenerates it."""

@@ -1,4 +1,4 @@
-"""Write evidence anew: ``python -m evidence sizes`` or ``draws``."""
+"""Regenerate the evidence: ``python -m evidence sizes`` or ``draws``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import argparse
 from evidence import draws, sizes
 
 COMMANDS = {"sizes": sizes.write, "draws": draws.write}
-"""What there is evidence of, and what writes it."""
+"""Tables of evidence, and the functions that write them."""
 
 
 def main() -> None:
-    """Run the command that is named."""
+    """Run the command named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m evidence", description=__doc__)
     parser.add_argument("command", choices=COMMANDS, help="which evidence")
     COMMANDS[parser.parse_args().command]()

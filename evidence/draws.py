@@ -53,7 +53,7 @@ def moisture(yearly: xr.Dataset) -> list[dict]:
 
 
 def write() -> None:
-    """Run all sets; write the tables, and the parameters beside them."""
+    """Run all sets; write the tables, and the parameters next to them."""
     rows, waters, sets = [], [], []
     for number, physics in enumerate(tqdm(draw(SETS), desc="drawn physics"), start=1):
         yearly = ensemble(physics)

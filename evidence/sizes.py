@@ -1,12 +1,12 @@
-"""How often the book's tests raise false alarms, and how often its intervals hold the truth.
+"""How often the book's tests raise false alarms, and how often its intervals contain the truth.
 
 Ensembles with a known answer are simulated and passed to the book's own functions, more than a
 thousand at a time, since `mpcf.method.regression.fit` treats a trial like a cell.
 
 A predictor is a forced trend that all predictors and members share in shape, its member's weather,
-and a *common signal*: what all members share besides. The response is moisture times its effect,
-its own weather and its own common signal. All common signals are independent of each other, so
-what likeness they have is chance, but each member has the same chance.
+and a *common signal*, which all members share as well. The response is moisture times its effect,
+its own weather and its own common signal. All common signals are independent of each other, so any
+resemblance is due to chance, but it is the same in every member.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ TRIALS = 1_500
 """Simulated ensembles in each case: a standard error of at most 1.3 percentage points."""
 
 NOMINAL = 0.05
-"""Share of false alarms that each test promises; intervals promise the rest to be held."""
+"""Nominal share of false alarms of each test; one minus the nominal coverage of intervals."""
 
 DRAWS = 400
-"""Resampled ensembles of each bootstrap."""
+"""Number of resampled ensembles in each bootstrap."""
 
 FORCED = {"moisture": 6.5, "temperature": 6.5, "precipitation": 4.0}
 """Rise of each predictor over the years, in standard deviations of its weather; in the warming of
@@ -72,7 +72,7 @@ TESTS = (
     ("year effects", "ols"),
     ("year effects", "cluster"),
 )
-"""Estimators and errors whose tests are tried."""
+"""Estimators and errors whose tests are simulated."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Case:
     common : float
         Standard deviation of each common signal; that of the weather is 1.
     effect : float
-        Of moisture on the response; 0 for tests.
+        Effect of moisture on the response; 0 for tests.
     """
 
     members: int
@@ -120,13 +120,13 @@ SIZE_CASES = tuple(
         *itertools.product((1,), YEARS, PHI, (0.0,)),
     )
 )
-"""Cases in which tests are tried; of one member, a common signal is its own."""
+"""Cases in which tests are simulated; with one member, a common signal is its own."""
 
 COVERAGE_CASES = tuple(
     Case(*values, effect=1.0)
     for values in itertools.product((4, 8, 10, 28), (51,), (0.0, 0.7), (0.0, 1.0))
 )
-"""Cases in which intervals are tried."""
+"""Cases in which intervals are simulated."""
 
 FEW_MEMBERS_CASES = tuple(
     Case(members, *values, effect=1.0)
@@ -136,8 +136,8 @@ FEW_MEMBERS_CASES = tuple(
         *((c.years, c.phi, c.common) for c in DEMONSTRATION),
     )
 )
-"""Cases in which intervals from blocks of years are tried; of one member, a common signal is its
-own."""
+"""Cases in which intervals from blocks of years are simulated; with one member, a common signal is
+its own."""
 
 
 def _series(rng: np.random.Generator, shape: tuple[int, ...], phi: float) -> np.ndarray:
@@ -148,14 +148,14 @@ def _series(rng: np.random.Generator, shape: tuple[int, ...], phi: float) -> np.
 
 
 def simulate(case: Case, trials: int = TRIALS) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Draw ensembles; the same case gives the same ones.
+    """Draw ensembles; the same case always gives the same ones.
 
     Parameters
     ----------
     case : Case
-        Their kind.
+        Kind of ensembles.
     trials : int
-        Their number.
+        Number of ensembles.
 
     Returns
     -------
@@ -209,10 +209,10 @@ def sizes(case: Case, trials: int = TRIALS) -> Iterator[dict]:
 
 
 def linearmodels_p(t: xr.DataArray, members: int, years: int, predictors: int) -> xr.DataArray:
-    r"""Return the p that linearmodels gives by default for a clustered t of year effects.
+    r"""Return the p value that linearmodels gives by default for a clustered t of year effects.
 
     Its ``PanelOLS`` with entity and time effects and errors clustered by entity leaves out the
-    factor :math:`M/(M-1)` of the variance and takes the degrees of freedom of the rows.
+    factor :math:`M/(M-1)` of the variance and uses the degrees of freedom of the rows.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def linearmodels_p(t: xr.DataArray, members: int, years: int, predictors: int) -
     Returns
     -------
     DataArray
-        The p.
+        The p values.
     """
     rows = members * years
     freedom = rows - members - years + 1 - predictors
@@ -236,10 +236,10 @@ def _p(t: xr.DataArray, freedom: float) -> xr.DataArray:
 
 
 def coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
-    """Yield the share of intervals that hold moisture's true contribution since the base period.
+    """Yield the share of intervals that contain moisture's true contribution since the base period.
 
-    The truth is moisture's effect times the change of what its members share, added up over the
-    years. Of `member_interval` it is the forced change of the response.
+    The truth is moisture's effect times the change of what its members share, summed over the
+    years. For `member_interval`, it is the forced change of the response.
 
     Parameters
     ----------
@@ -286,11 +286,11 @@ def coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
 
 
 def block_coverage(case: Case, trials: int = TRIALS) -> Iterator[dict]:
-    """Yield the share of intervals from blocks of years that hold the true contribution.
+    """Yield the share of intervals from blocks of years that contain the true contribution.
 
-    They take the predictors' changes as they were in these members, so the truth is moisture's
-    effect times the change of the members' mean. The rows *forced change* have the truth of
-    `coverage`, the change of what members share, which they do not promise to hold.
+    They take the predictors' changes in these members as given, so the truth is moisture's effect
+    times the change of the members' mean. The rows *forced change* use the truth of `coverage`, the
+    change of what members share, which these intervals are not designed to contain.
 
     Parameters
     ----------
@@ -341,7 +341,7 @@ def block_interval(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Datas
     rows = np.concatenate(rows)
     years = y.sizes["year"]
     counts = draw_years(years, DRAWS)
-    at_once = 128  # so that the products of all draws fit into memory
+    at_once = 128  # so that the products of all draws fit in memory
     slopes = [
         resampled_slopes(rows[..., i : i + at_once], len(FORCED), counts)[..., 0]
         for i in range(0, len(y), at_once)
@@ -353,7 +353,7 @@ def block_interval(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.Datas
 
 
 def contribution(y: xr.DataArray, x: xr.DataArray, estimator: str) -> xr.DataArray:
-    """Return what `mpcf.method.attribution.period_carbon` adds up, for each trial.
+    """Return the contributions that `mpcf.method.attribution.period_carbon` sums, for each trial.
 
     Parameters
     ----------

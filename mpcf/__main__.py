@@ -37,7 +37,7 @@ LAYOUTS = ("cesm", "cmip6")
 """Layouts of raw model output that can be written."""
 
 INTERRUPTED = 130
-"""Exit status after Ctrl+C, as shells have it: 128 and the number of the signal."""
+"""Exit status after Ctrl+C, by shell convention: 128 plus the signal's number."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 if all went well, 1 after an error that a user can mend, 130 after Ctrl+C.
+        Exit status: 0 if all went well, 1 after an error that the user can fix, 130 after Ctrl+C.
     """
     options = _parser().parse_args(arguments)
     if getattr(options, "scheduler", None):
@@ -211,7 +211,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _check_yearly(monthly: xr.Dataset, folder: Path) -> checks.Finding:
-    """Check all years, which needs the yearly dataset that chapter 1 makes."""
+    """Check all years, using the yearly dataset that chapter 1 makes."""
     import xarray as xr
 
     from mpcf.data import checks, yearly_checks
@@ -268,7 +268,7 @@ def _golden(options: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _at_work(run: runs.Run) -> Iterator[None]:
-    """Keep other builds out of a run's folder; name it in faults that do not say where."""
+    """Lock a run's folder; name it in errors that do not say where they occurred."""
     with folders.lock(run.folder), faults_at(run.folder):
         yield
 
@@ -280,13 +280,13 @@ def _bring_up_to_date(run: runs.Run, last: str | None = None) -> None:
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
         again = f".venv/bin/python -m mpcf run 01 --source {run.source}"
         again += " --quick" if run.quick else ""
-        print(f"not watched for changes: {places[0]}{more}; to read it anew: {again}")
+        print(f"not watched for changes: {places[0]}{more}; to read it again: {again}")
     done = chapters.run_chapters(run, last)
     print(f"chapters executed: {', '.join(done)}" if done else "chapters: all up to date")
 
 
 def _say(what: str, path: Path) -> None:
-    """Print where a result is, as a relative path if it is below the working directory."""
+    """Print the path of a result, relative if it is inside the working directory."""
     shown = os.path.relpath(path)
     print(f"{what}: {path if shown.startswith('..') else shown}")
 

@@ -1,8 +1,8 @@
-"""One folder of compiled kernels for each version of the sources that are compiled.
+"""Keep compiled kernels in a separate folder for each version of their sources.
 
-numba keys its cache by the file that holds a kernel, not by the files that this one imports, so
-an edit in one of those would leave a stale kernel. A folder named by the hash of all of them
-can't be stale.
+numba keys its cache on the file that defines a kernel, not on the files which that file imports, so
+an edit in one of those would leave a stale kernel in use. A folder named after the hash of all of
+them cannot be stale.
 """
 
 from __future__ import annotations
@@ -46,6 +46,6 @@ def set_folder() -> None:
     folder = Path(base) / "mpcf" / "numba" / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # no home that can be written
+    except OSError:  # no writable home folder
         folder = Path(tempfile.gettempdir()) / "mpcf-numba" / name
     os.environ["NUMBA_CACHE_DIR"] = str(folder)

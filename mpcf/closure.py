@@ -1,7 +1,8 @@
-"""Which files of this package an import reaches: what makes results and compiled kernels stale.
+"""Find the files that an import reaches; changing them makes results and kernels stale.
 
-An import counts wherever it stands, also inside a function, but not under ``TYPE_CHECKING``. A
-package's ``__init__.py`` counts where a name is taken from it, not where a path leads through it.
+An import counts wherever it appears, even inside a function, but not under ``TYPE_CHECKING``. A
+package's ``__init__.py`` counts if a name is imported from it, not if a path merely passes through
+it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ def reached(sources: Iterable[str], root: Path = ROOT) -> list[Path]:
     Returns
     -------
     list of Path
-        Modules that are imported, directly or by others of them, and the data files that lie
-        beside these modules; sorted.
+        Modules that are imported, directly or indirectly, and the data files next to them; sorted.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def reached(sources: Iterable[str], root: Path = ROOT) -> list[Path]:
 
 
 def imported_files(path: Path, root: Path = ROOT) -> tuple[Path, ...]:
-    """Return the package's files that a module imports itself.
+    """Return the package's files that a module imports directly.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def imported_files(path: Path, root: Path = ROOT) -> tuple[Path, ...]:
     Returns
     -------
     tuple of Path
-        Without those that are imported for types alone.
+        Excludes modules that are imported only for type checking.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def imported_files(path: Path, root: Path = ROOT) -> tuple[Path, ...]:
 
 
 def digest(paths: Iterable[Path], root: Path = ROOT) -> str:
-    """Return the hash of files, by their places in the package and their content.
+    """Return a hash of files, from their paths in the package and their contents.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def _imported(tree: ast.Module, root: Path) -> list[Path]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            # a name that is itself a module is one, any other is defined in the module
+            # the name is either a submodule or defined in the module itself
             names = []
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"

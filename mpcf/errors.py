@@ -1,7 +1,7 @@
-"""Errors that a user can mend; the command line turns these, and no others, into one line.
+"""Errors that a user can fix; the command line reduces these, and no others, to one line.
 
-Each derives from `BookError` and from the built-in error that it is a kind of. Whatever else is
-raised is a bug of the book and keeps its traceback.
+Each derives from `BookError` and from the built-in error that it is a kind of. Any other exception
+is a bug in the book and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 MAX_NAMES = 20
-"""So many valid names are listed in a message."""
+"""Maximum number of valid names listed in a message."""
 
 
 class BookError(Exception):
     """What is wrong, where, and what to do about it."""
 
     def __str__(self) -> str:
-        """Return the message alone, also where the built-in kind would quote it."""
+        """Return the plain message, even where the built-in class would quote it."""
         return str(self.args[0]) if self.args else ""
 
 
@@ -44,7 +44,7 @@ class UnknownName(BookError, LookupError):
     name : str
         The name that was given.
     valid : iterable of str
-        The names that there are.
+        The valid names.
     """
 
     def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
@@ -52,7 +52,7 @@ class UnknownName(BookError, LookupError):
 
 
 class MissingFile(BookError, FileNotFoundError):
-    """A file or folder of the book is not there; the message says what makes it or where to be."""
+    """A file or folder is missing; the message says what creates it or where to run the book."""
 
 
 # ------------------------------------------------------------------------------ catalogue and data
@@ -83,18 +83,18 @@ class DataError(BookError, ValueError):
 
 
 class Unreachable(BookError, OSError):
-    """A place on the network gave no answer, or not the one that was needed."""
+    """A network address gave no answer, or one that cannot be used."""
 
 
 class YearlyStopped(BookError, RuntimeError):
-    """The yearly dataset could not be finished; what is done is kept for the next run."""
+    """The yearly dataset could not be finished; completed steps are kept for the next run."""
 
 
 # ------------------------------------------------------------------------------------ the pipeline
 
 
 class BuildLocked(BookError, RuntimeError):
-    """Another build is at work in the same folder."""
+    """Another build is running in the same folder."""
 
 
 class NotebookError(BookError, ValueError):
@@ -114,7 +114,7 @@ class ChapterFailed(BookError, RuntimeError):
     error : str
         Kind and message of the error.
     log : Path, optional
-        File that holds the whole traceback.
+        File with the full traceback.
     """
 
     def __init__(self, chapter: str, cell: int, error: str, log: Path | None = None) -> None:
@@ -136,7 +136,7 @@ class SystemFault(BookError, OSError):
 
 _NO_SPACE = "free some space, or build on another disk with MPCF_BUILD=<folder>; then run it again"
 _NO_PERMISSION = "make it readable and writable for you, or build elsewhere: MPCF_BUILD=<folder>"
-_IN_THE_WAY = "move away what stands there, or build elsewhere with MPCF_BUILD=<folder>"
+_IN_THE_WAY = "move what is there out of the way, or build elsewhere with MPCF_BUILD=<folder>"
 _REMEDIES = {
     errno.ENOSPC: _NO_SPACE,
     errno.EDQUOT: _NO_SPACE,
@@ -156,9 +156,9 @@ _REMEDIES = {
 }
 
 
-# How Python writes an error of the operating system, in another process's output for instance.
+# How Python prints an operating system error, for instance in another process's output.
 _WRITTEN = re.compile(r"\[Errno (\d+)\][^\n:']*(?:: '([^'\n]+)')?(?: -> '([^'\n]+)')?")
-# All that NumPy says of a full disk.
+# All that NumPy reports when a disk is full.
 _CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
 
 
@@ -169,14 +169,14 @@ def system_fault(error: OSError | str, path: Path | str | None = None) -> System
     Parameters
     ----------
     error : OSError or str
-        What was raised, or what another process wrote about it.
+        The exception, or what another process printed about it.
     path : Path or str, optional
-        What was read or written, in case the error does not name it.
+        The file that was read or written, in case the error does not name it.
 
     Returns
     -------
     SystemFault or None
-        None if a user can't mend it: then it is a bug of the book.
+        None if a user cannot fix it: it is then a bug in the book.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def system_fault(error: OSError | str, path: Path | str | None = None) -> System
     if number not in _REMEDIES or where is None:
         return None
     remedy = _REMEDIES[number]
-    if remedy in (_NO_PERMISSION, _IN_THE_WAY):  # what refused is there; what was wanted may not be
+    if remedy in (_NO_PERMISSION, _IN_THE_WAY):  # the wanted path may not exist
         where = next(filter(os.path.lexists, (where, *Path(where).parents)))
     return SystemFault(f"{where}: {os.strerror(number)}; {remedy}")
 
@@ -205,7 +205,7 @@ def system_fault(error: OSError | str, path: Path | str | None = None) -> System
 @contextlib.contextmanager
 def faults_at(path: Path) -> Iterator[None]:
     """
-    Name a path in the operating system's errors, which do not name it where a disk is full.
+    Add a path to operating system errors, which name none when the disk is full.
 
     Parameters
     ----------

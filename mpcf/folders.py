@@ -1,4 +1,4 @@
-"""Where a build lives, who may write there, and how files get there whole."""
+"""Build folders: where they are, how they are locked, and atomic writes into them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from mpcf.errors import BuildLocked, InvalidChoice, MissingFile, faults_at
 
 SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
-"""Environment variable that names the Dask cluster to run on, as Dask itself has it."""
+"""Environment variable with the address of the Dask cluster to use; Dask reads it too."""
 
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def project_root() -> Path:
     """
-    Folder of the book: the nearest parent of the working directory that holds catalog.yml.
+    Return the book's folder: the closest parent of the working directory with a catalog.yml.
 
     Returns
     -------
@@ -43,24 +43,24 @@ def project_root() -> Path:
 
 def build_dir(source: str, quick: bool = False) -> Path:
     """
-    Build folder of a source; this call does not create it.
+    Return the build folder of a source, without creating it.
 
     Parameters
     ----------
     source : str
         Name of a catalogue entry.
     quick : bool, optional
-        Whether the small ensemble is meant; its folder is apart from the full one's.
+        Whether the small ensemble is meant, which has a folder of its own.
 
     Returns
     -------
     Path
-        ``$MPCF_BUILD/<source>[-quick]``; without that variable, ``_build`` of the book's folder.
+        ``$MPCF_BUILD/<source>[-quick]``; without that variable, ``_build`` in the book's folder.
 
     Raises
     ------
     InvalidChoice
-        If the name could lead out of the build folder or be taken for a quick run's.
+        If the name could point outside the build folder or be mistaken for a quick run's.
     """
     if not _SOURCE_NAME.fullmatch(source) or source.endswith("-quick"):
         raise InvalidChoice(
@@ -75,12 +75,12 @@ def build_dir(source: str, quick: bool = False) -> Path:
 @contextlib.contextmanager
 def lock(folder: Path) -> Iterator[None]:
     """
-    Keep every other build out of a folder; the lock falls with the process that holds it.
+    Lock a folder against other builds, until the block or the process ends.
 
     Parameters
     ----------
     folder : Path
-        The build folder; made if it is not there.
+        The build folder; created if missing.
 
     Yields
     ------
@@ -104,7 +104,7 @@ def lock(folder: Path) -> Iterator[None]:
             held.acquire()
     except filelock.Timeout:
         raise BuildLocked(
-            f"another build is at work in {folder}; wait until it has ended, or build elsewhere "
+            f"another build is running in {folder}; wait for it to finish, or build elsewhere "
             "with MPCF_BUILD=<folder>"
         ) from None
     try:
@@ -115,7 +115,7 @@ def lock(folder: Path) -> Iterator[None]:
 
 def files_below(folder: Path | str) -> Iterator[str]:
     """
-    Files of a folder and of all folders below it; links are followed, but never in a circle.
+    Yield the files in a folder and its subfolders; links are followed, but never in a loop.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def files_below(folder: Path | str) -> Iterator[str]:
     Yields
     ------
     str
-        Path of a file; a folder to which several links lead is entered once.
+        Path of a file; a folder that several links point to is entered once.
     """
     seen = set()
     for where, inner, names in os.walk(folder, followlinks=True):
@@ -140,12 +140,12 @@ def files_below(folder: Path | str) -> Iterator[str]:
 
 def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
     """
-    Write a file so that it is either whole or as it was before.
+    Write a file so that it is either complete or left as it was.
 
     Parameters
     ----------
     path : Path
-        File to write; its folder is made if it is not there.
+        File to write; its folder is created if missing.
     content : str, bytes or memoryview
         The file's content; text is written in UTF-8.
 
@@ -171,14 +171,14 @@ def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
 
 def replace_dir(tmp: Path, final: Path) -> None:
     """
-    Put a finished folder into the place of an older one.
+    Replace a folder with a finished one.
 
     Parameters
     ----------
     tmp : Path
-        The finished folder, on the same disk; it is gone afterwards.
+        The finished folder, on the same disk; it no longer exists afterwards.
     final : Path
-        Its place. What stood there is removed once the new folder is in place.
+        Its destination. What was there is removed once the new folder is in place.
 
     Raises
     ------
@@ -198,12 +198,12 @@ def replace_dir(tmp: Path, final: Path) -> None:
 
 def restore_dir(final: Path) -> None:
     """
-    Finish what a kill inside :func:`replace_dir` left: the last good folder is put back.
+    Restore the last good folder if `mpcf.folders.replace_dir` was killed halfway.
 
     Parameters
     ----------
     final : Path
-        The folder's place.
+        The folder's path.
     """
     old = _old(Path(final))
     if old.exists() and not Path(final).exists():

@@ -1,4 +1,4 @@
-"""The estimate of what a large ensemble costs, from a rate that is easy to reckon with."""
+"""The estimate of what a large ensemble costs, from a rate that is easy to calculate with."""
 
 import pytest
 

@@ -65,7 +65,7 @@ def test_other_packages_and_code_without_imports_reach_nothing(root):
     assert reached(root, "import numpy", "1 + 1", "from . import x") == []
 
 
-def test_an_edit_of_a_module_is_seen_in_the_same_process(root):
+def test_an_edit_of_a_module_is_noticed_in_the_same_process(root):
     assert reached(root, "import mpcf.errors") == ["errors.py"]
     (root / "errors.py").write_text("import mpcf.other\n")
     assert reached(root, "import mpcf.errors") == ["errors.py", "last.py", "other.py"]

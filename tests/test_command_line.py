@@ -1,4 +1,4 @@
-"""What the commands say, and what make and git make of them."""
+"""What the commands print, and how make and git use them."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
-    """Give the build folder of a book in which nothing is made."""
+    """Return the build folder of a book in which nothing is made."""
     shutil.copy(ROOT / "catalog.yml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPCF_BUILD", str(tmp_path / "built"))
@@ -29,7 +29,7 @@ def book(tmp_path, monkeypatch):
 
 @pytest.fixture
 def made(book):
-    """Give the build folder of a book whose site is one page."""
+    """Return the build folder of a book whose site is one page."""
     (book / "demo" / "html").mkdir(parents=True)
     (book / "demo" / "html" / "index.html").write_text("a page")
     return book

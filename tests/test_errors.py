@@ -53,7 +53,7 @@ def write_chapter(root, *sources):
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
-    """Give the folder of a book with one chapter and one page, whose data need not be made."""
+    """Return the folder of a book with one chapter and one page, whose data need not be made."""
     root = tmp_path / "book"
     (root / "book").mkdir(parents=True)
     for name in ("catalog.yml", "_config.yml"):
@@ -166,8 +166,8 @@ def test_what_a_user_asks_for_wrongly_is_one_line(book, capsys, monkeypatch, com
         ("catalog.yml", None, "no catalog.yml in"),
         ("catalog.yml", "a: [", "is not plain YAML"),
         ("notebooks/01-data.ipynb", None, "no chapter such as 01-data.ipynb"),
-        ("notebooks/01-data.ipynb", "", "is no notebook"),
-        ("notebooks/01-data.ipynb", "{}", "is no notebook"),
+        ("notebooks/01-data.ipynb", "", "is not a notebook"),
+        ("notebooks/01-data.ipynb", "{}", "is not a notebook"),
         ("notebooks/01-data.ipynb", '{"cells": []}', "has no cell tagged 'parameters'"),
     ],
 )
@@ -232,7 +232,7 @@ def test_a_bug_in_a_chapter_is_named_by_its_kind(book, capsys):
     assert "Traceback" in log.read_text()
 
 
-def test_what_a_user_can_mend_in_a_chapter_is_its_message_alone(book, capsys):
+def test_what_a_user_can_fix_in_a_chapter_is_its_message_alone(book, capsys):
     write_chapter(book, CHAPTER, 'build.read("yearly")')
     line = fail(capsys, "run", "01")
     assert "failed in cell 4: yearly.zarr of source 'demo' is not there; make it with: " in line
@@ -319,7 +319,7 @@ def test_a_disk_that_is_full_for_a_text(small_disk):
 
 # --------------------------------------------------------------------------- in the way, forbidden
 
-IN_THE_WAY = "move away what stands there, or build elsewhere with MPCF_BUILD=<folder>"
+IN_THE_WAY = "move what is there out of the way, or build elsewhere with MPCF_BUILD=<folder>"
 NO_PERMISSION = "make it readable and writable for you, or build elsewhere: MPCF_BUILD=<folder>"
 COMMANDS = ["book", "run 01", "simulate", "site", "golden", "export --layout cesm out"]
 
@@ -431,7 +431,7 @@ def test_a_fault_names_the_place(error, place):
 @pytest.mark.parametrize(
     "error", [OSError("of a library"), FileNotFoundError(errno.ENOENT, "lost", "a"), "KeyError: 28"]
 )
-def test_what_no_user_can_mend_is_no_fault(error):
+def test_what_no_user_can_fix_is_no_fault(error):
     assert system_fault(error, "here") is None
 
 

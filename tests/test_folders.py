@@ -60,7 +60,7 @@ def test_second_build_is_refused_at_once_and_a_killed_one_leaves_no_lock(tmp_pat
         assert first.stdout.readline() == "held\n"
         second = subprocess.run(command, capture_output=True, text=True, timeout=60, input="")
         assert second.returncode == 1
-        assert "another build is at work" in second.stderr
+        assert "another build is running" in second.stderr
     finally:
         first.send_signal(signal.SIGKILL)
         first.communicate()
@@ -113,7 +113,7 @@ def test_finished_folder_takes_the_place_of_the_old_one(tmp_path):
     assert os.listdir(tmp_path) == ["html"]
 
 
-def test_kill_between_the_two_renames_is_mended(tmp_path):
+def test_kill_between_the_two_renames_is_repaired(tmp_path):
     final = folder(tmp_path / "html", "old")
     final.rename(tmp_path / ".html.old")
     folders.restore_dir(final)

@@ -75,7 +75,7 @@ def test_the_top_of_the_package_stays_small():
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=name_of)
 def test_an_init_only_passes_names_on(path):
-    """So that a closure may leave out the packages that a path merely leads through."""
+    """So that a closure may leave out packages that a path merely passes through."""
     *body, last = ast.parse(path.read_text(encoding="utf-8")).body
     plain = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign)
     assert all(isinstance(statement, plain) for statement in [*body, last])

@@ -50,7 +50,7 @@ def mpcf(book, *arguments, **variables):
 
 
 def numbers(book, source, **variables):
-    """Run all chapters on a source; give their numbers but for the source's own."""
+    """Run all chapters on a source; return their numbers except the source's own."""
     mpcf(book, "run", LAST, "--source", source, **variables)
     path = book / "_build" / f"{source}-quick" / "results" / "numbers.json"
     records = json.loads(path.read_text(encoding="utf-8"))

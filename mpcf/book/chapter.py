@@ -32,7 +32,7 @@ KINDS = ("numbers", "sentences", "figures")
 
 
 class Chapter:
-    """A chapter of the book while it runs: it shows results and records them.
+    """A running chapter of the book, which shows results and records them.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Chapter:
             Key under which the sentence itself is recorded, so that other pages can quote it; by
             default it is not recorded.
         prefix : str, optional
-            Prefix of the recorded names, such as ``"truth."`` for what is known only from twins.
+            Prefix of the recorded names, such as ``"truth."`` for results known only from twins.
         **values : Number or str
             Values of the placeholders: numbers, each recorded under its name, and words that
             depend on the result.
@@ -152,7 +152,7 @@ class Chapter:
         meaning : str
             What the numbers are.
         decimals : int
-            Digits shown after the point.
+            Digits shown after the decimal point.
         """
         import pandas as pd
 

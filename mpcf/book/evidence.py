@@ -42,7 +42,7 @@ def read(name: str) -> pd.DataFrame:
     Raises
     ------
     MissingFile
-        If it is not there; the message names the command that makes it.
+        If it is missing; the message names the command that creates it.
     """
     file = path(name)
     if not file.is_file():

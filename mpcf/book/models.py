@@ -1,4 +1,4 @@
-"""Compare models: what chapter 9 computes from the yearly dataset of each source."""
+"""Compare models from the yearly dataset of each source, for chapter 9."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def compare(source: str, models: Iterable[str], *, quick: bool = False) -> pd.Da
     Raises
     ------
     UnknownSource
-        If the catalogue has no such entry; the message names the nearest ones.
+        If the catalogue has no such entry; the message suggests the closest names.
     MissingFile
-        If a model has no yearly dataset; the message names the command that makes it.
+        If a model has no yearly dataset; the message names the command that creates it.
     InvalidChoice
         If an entry has no phases.
     """

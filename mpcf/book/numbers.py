@@ -40,7 +40,7 @@ class Number:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        """Turn array scalars into plain numbers, and refuse unexplained gaps."""
+        """Convert array scalars to plain numbers, and reject unexplained NaN."""
         value = self.value
         value = value.item() if hasattr(value, "item") else value
         object.__setattr__(self, "value", value)
@@ -50,7 +50,7 @@ class Number:
             )
 
     def as_entry(self) -> dict:
-        """Return the number as ``numbers.json`` holds it, rounded to 8 significant digits.
+        """Return the number in the form of ``numbers.json``, rounded to 8 significant digits.
 
         Returns
         -------

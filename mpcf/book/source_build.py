@@ -76,7 +76,7 @@ class SourceBuild:
         Raises
         ------
         MissingFile
-            If it has not been made yet; the message names the command that makes it.
+            If it does not exist yet; the message names the command that creates it.
         """
         import xarray as xr
 
@@ -97,7 +97,7 @@ class SourceBuild:
             return dataset.load()
 
     def save(self, dataset: xr.Dataset, name: str) -> None:
-        """Write a chapter's dataset, whole or not at all, for later chapters to read.
+        """Write a chapter's dataset atomically, for later chapters to read.
 
         Parameters
         ----------
@@ -115,11 +115,11 @@ class SourceBuild:
             "mpcf_source": self.source,
             "mpcf_synthetic": str(self.is_synthetic).lower(),
         }
-        # by way of memory, since netCDF does not say why it can't write a file
+        # via memory, since netCDF does not say why it cannot write a file
         write_atomic(self._result(name), dataset.to_netcdf(engine="netcdf4"))
 
     def truth(self, name: str) -> xr.Dataset | None:
-        """Open what is known from the twins of a synthetic source.
+        """Open a dataset computed from the twins of a synthetic source.
 
         Parameters
         ----------

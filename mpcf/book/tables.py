@@ -55,12 +55,12 @@ def table_cell(number: Number, decimals: int) -> str:
     number : Number
         The number.
     decimals : int
-        Digits after the point.
+        Digits after the decimal point.
 
     Returns
     -------
     str
-        A value that would read as zero keeps its first digit instead.
+        The value; one that would round to zero keeps its first significant digit instead.
 
     Examples
     --------

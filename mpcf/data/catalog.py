@@ -1,7 +1,7 @@
 """Read and check ``catalog.yml``.
 
 Intake renders templates with plain Jinja and imports any driver that an entry names. So the file is
-checked against short lists of what may stand in it, and Intake is handed entries whose templates
+checked against short lists of what it may contain, and Intake gets entries whose templates
 `mpcf.data.places` has interpreted.
 """
 
@@ -31,7 +31,7 @@ from mpcf.folders import project_root
 
 ESM_DRIVER = "intake_esm.core.esm_datastore"
 
-# One that YAML takes for a mapping, since it stands without quotes.
+# A template that YAML takes for a mapping, since it is not quoted.
 _BARE_TEMPLATE = re.compile(r"(?m)^[ -]*(?P<key>\w+:) +(?P<text>\{\{[^#\n]*[^#\s])")
 
 Place = Annotated[str, Field(min_length=1), AfterValidator(check_place)]
@@ -49,7 +49,7 @@ Names = Annotated[
 
 
 class Arguments(BaseModel):
-    """What an entry hands to its driver, as it stands in the catalogue."""
+    """Arguments that an entry passes to its driver, as written in the catalogue."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -68,7 +68,7 @@ class FileArguments(Arguments):
     urlpath : str
         Where the data are.
     xarray_kwargs : dict
-        How xarray is asked to open them.
+        Options with which xarray opens them.
     """
 
     urlpath: Place
@@ -99,13 +99,13 @@ class Source(BaseModel):
     driver : str
         The Intake driver that opens them.
     args : Arguments
-        What the driver is handed.
+        Arguments of the driver.
     convention : str
-        How the stored data are named and counted.
+        Naming convention and layout of the stored data.
     phases : dict of str to (int, int)
         First and last year of each phase, both inclusive; empty where they are not set.
     citation, licence : str
-        Whom to name, and what the data may be used for.
+        Whom to cite, and what the data may be used for.
     is_synthetic : bool
         Whether the entry declares the data to be synthetic.
     truth : str or None
@@ -149,12 +149,12 @@ class Cmip6Source(Source):
     Attributes
     ----------
     catalogue : str or None
-        Another catalogue, which is taken unless it begins with an environment variable that is
-        not set.
+        Another catalogue, used instead unless it begins with an environment variable that is not
+        set.
     model : str or None
         Its ``source_id``; None takes the first that has what the book needs.
     experiments, members : tuple of str
-        Its experiments in their order in time; its members, all if there are none.
+        Its experiments in chronological order; its members, or all of them if empty.
     """
 
     convention: Literal["cmip6"]
@@ -174,7 +174,7 @@ class RecordSource(Source):
     url, sha256 : str
         Its public address, and the checksum of its file.
     quirks : str
-        What a reader must know.
+        What users of the record must know.
     """
 
     convention: Literal["record"]
@@ -196,7 +196,7 @@ _ENTRY: TypeAdapter[StandardSource | CesmSource | Cmip6Source | RecordSource] = 
         StandardSource | CesmSource | Cmip6Source | RecordSource, Field(discriminator="convention")
     ]
 )
-# Keys of an entry beside its metadata.
+# Keys of an entry other than its metadata.
 _BESIDE = ("driver", "description", "args", "metadata")
 
 
@@ -204,12 +204,12 @@ _BESIDE = ("driver", "description", "args", "metadata")
 
 
 def sources() -> list[str]:
-    """Return the names that `mpcf.data.sources.open_source` knows."""
+    """Return the names that `mpcf.data.sources.open_source` accepts."""
     return [s.name for s in read_catalogue().values() if s.convention != "record"]
 
 
 def records() -> list[str]:
-    """Return the names that `mpcf.data.records.open_record` knows."""
+    """Return the names that `mpcf.data.records.open_record` accepts."""
     return [s.name for s in read_catalogue().values() if s.convention == "record"]
 
 
@@ -224,14 +224,14 @@ def entry(name: str) -> Source:
     Returns
     -------
     Source
-        What the catalogue says of it, as the kind of its convention.
+        The entry, as the class for its convention.
 
     Raises
     ------
     UnknownSource
-        If there is no such entry; the message names the nearest ones.
+        If there is no such entry; the message suggests the closest names.
     CatalogError
-        If the catalogue is malformed or holds what is not allowed.
+        If the catalogue is malformed or contains anything not allowed.
     """
     catalogue = read_catalogue()
     if name not in catalogue:
@@ -247,12 +247,12 @@ def unknown_entry(name: str, names: list[str]) -> UnknownSource:
     name : str
         The name that was given.
     names : list of str
-        The names that would do.
+        The valid names.
 
     Returns
     -------
     UnknownSource
-        Its message names the nearest ones.
+        The error, whose message suggests the closest names.
     """
     return UnknownSource(f"the catalogue has no entry {name!r}; {suggestion(name, names)}")
 
@@ -263,12 +263,12 @@ def read_catalogue() -> dict[str, Source]:
     Returns
     -------
     dict of str to Source
-        Its entries by name, in their order.
+        Its entries by name, in order.
 
     Raises
     ------
     CatalogError
-        If it is malformed or holds what is not allowed; the message names file, entry and key.
+        If it is malformed or contains anything not allowed; the message names file, entry and key.
     """
     path = project_root() / "catalog.yml"
     document = _load(path)
@@ -301,7 +301,7 @@ def _load(path: Path) -> Any:
         if bare := _BARE_TEMPLATE.search(text):
             line = 1 + text.count("\n", 0, bare.start())
             raise CatalogError(
-                f"{path}, line {line}: a text that begins with a template must stand in quotes: "
+                f"{path}, line {line}: a text that begins with a template must be quoted: "
                 f'{bare["key"]} "{bare["text"]}"'
             ) from error
         why = " ".join(str(error).split())
@@ -329,7 +329,7 @@ def _parse(where: str, name: str, raw: Any) -> Source:
         raise CatalogError(f"{where}: {error}") from error
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        # a misspelt key is missing under its right name too, so it is named alone
+        # a misspelt key is also missing under its correct name; report only the misspelling
         misspelt = [fault for fault in faults if fault["type"] == "extra_forbidden"]
         text = "; ".join(_in_words(fault, metadata) for fault in misspelt or faults)
         raise CatalogError(f"{where}: {text}") from error
@@ -421,7 +421,7 @@ def intake_source(source: Source, *, quick: bool = False) -> Any:
     Returns
     -------
     intake.source.DataSource
-        What the entry's driver makes of it; nothing is opened yet.
+        The source made by the entry's driver; nothing is opened yet.
 
     Raises
     ------

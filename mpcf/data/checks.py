@@ -71,7 +71,7 @@ class Finding:
 
 
 def examine(monthly: xr.Dataset, source: Source | None = None) -> list[Finding]:
-    """Check a standard monthly dataset in every respect, whatever the other checks find.
+    """Check a standard monthly dataset in every respect, even if some checks fail.
 
     Values of the first, the middle and the last year are read.
 
@@ -115,7 +115,7 @@ def check_monthly(monthly: xr.Dataset, source: Source | None = None) -> list[str
     Returns
     -------
     list of str
-        What was checked and found, one line each; at the end the decisions of its reader.
+        What was checked and found, one line each, followed by the decisions of its reader.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def _area(monthly: xr.Dataset) -> str:
 
 
 def _sample(monthly: xr.Dataset) -> tuple[np.ndarray, str]:
-    """Months of the first, the middle and the last year, and how to say which they are."""
+    """Return the months of the first, middle and last year, and a text that names them."""
     years = monthly.sizes["time"] // 12
     chosen = sorted({0, years // 2, years - 1})
     first = monthly.indexes["time"][0].year
@@ -299,7 +299,7 @@ def _members(monthly: xr.Dataset) -> str:
 
 
 def name_in_source(monthly: xr.Dataset, name: str, member: object = None) -> str:
-    """Return a variable's name for a message, and what it and its member are in the source.
+    """Return a variable's name for a message, with its own and its member's name in the source.
 
     Parameters
     ----------
@@ -338,7 +338,7 @@ CHECKS: dict[str, Callable[[xr.Dataset], str]] = {
     "values": _values,
     "members": _members,
 }
-"""Every check by its name, in the order in which they are run."""
+"""Checks by name, in the order in which they are run."""
 
 
 def _checks(source: Source | None) -> dict[str, Callable[[xr.Dataset], str]]:

@@ -91,7 +91,7 @@ def export(
     Raises
     ------
     InvalidChoice
-        If the layout is unknown, or something is in the folder already.
+        If the layout is unknown, or the folder is not empty.
     SystemFault
         If the files can't be written.
     """
@@ -203,7 +203,7 @@ def _write_cesm(monthly: xr.Dataset, folder: Path, years: int) -> None:
                 data["time"] = ("time", time, {"long_name": "time", "bounds": names[0], **calendar})
                 data[names[0]] = (("time", names[1]), bounds)
                 data.attrs = attrs
-                # by way of memory, since netCDF does not say why it can't write a file
+                # via memory, since netCDF does not say why it cannot write a file
                 content = data.to_netcdf(
                     engine="netcdf4", encoding=_encoding(data), unlimited_dims="time"
                 )

@@ -1,4 +1,4 @@
-"""The three phases of an experiment by its emissions, as a catalogue entry states them."""
+"""The three emission phases of an experiment, as stated in a catalogue entry."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ PHASES = ("warming", "mitigation", "net-zero")
 
 
 def read_phases(name: str, raw: Any) -> dict[str, tuple[int, int]]:
-    """Return the phases of a catalogue entry, once they follow on each other.
+    """Return the phases of a catalogue entry, after checking that they are consecutive.
 
     Parameters
     ----------
     name : str
         Name of the entry, for the message.
     raw : object
-        What stands there: phase → its first and last year.
+        Value in the entry: phase → its first and last year.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def read_phases(name: str, raw: Any) -> dict[str, tuple[int, int]]:
     Raises
     ------
     CatalogError
-        If they are not three phases without a gap; the message says what to give.
+        If they are not three phases without a gap; the message says what to set.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The one interpreter of the templates of ``catalog.yml``: to which place a text leads."""
+"""The only interpreter of the templates of ``catalog.yml``: from a text to a path or address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALLOWED = "{{ BUILD }}, {{ RECORDS }}, {{ CATALOG_DIR }} or {{ env(NAME) }}"
 
 
 def check_text(text: str) -> str:
-    """Check that a text holds no template but an allowed one at its beginning.
+    """Check that a text contains no template other than an allowed one at its start.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def check_text(text: str) -> str:
     Raises
     ------
     CatalogError
-        If it holds another template.
+        If it contains any other template.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def check_text(text: str) -> str:
 
 
 def check_place(text: str) -> str:
-    """Check that a text may say where data are: as any text, and never upwards by ``..``.
+    """Check that a text is allowed as a location of data: as any text, and without ``..``.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def check_place(text: str) -> str:
     """
     check_text(text)
     if ".." in re.split(r"[/\\]", text):
-        raise CatalogError(f"{text!r} leads upwards by '..'; give the path itself")
+        raise CatalogError(f"{text!r} contains '..'; give the path itself")
     return text
 
 
@@ -98,7 +98,7 @@ def variable(text: str) -> str | None:
 
 
 def is_built(text: str) -> bool:
-    """Check whether a place is in a build folder, so that the book itself makes what is there.
+    """Check whether a place is in a build folder, whose contents the book itself makes.
 
     Parameters
     ----------
@@ -160,14 +160,14 @@ def fill(text: str, source: str, *, quick: bool = False, meaning: str = "") -> s
 
 
 def resolve(text: str, source: str, *, quick: bool = False, meaning: str = "") -> str:
-    """Return the place that a text of the catalogue leads to.
+    """Return the path or address that a text of the catalogue stands for.
 
     Parameters
     ----------
     text : str
-        A path or address; a path may begin with a template or with ``~``. One that is not whole
-        starts at the folder of ``catalog.yml``, or at the working directory if it is the value
-        of an environment variable.
+        A path or address; a path may begin with a template or with ``~``. A relative path starts at
+        the folder of ``catalog.yml``, or at the working directory if it is the value of an
+        environment variable.
     source : str
         Name of its entry.
     quick : bool, optional
@@ -195,7 +195,7 @@ def resolve(text: str, source: str, *, quick: bool = False, meaning: str = "") -
 
 
 def is_address(place: str) -> bool:
-    """Check whether a place is on a network, where nothing says whether it has changed.
+    """Check whether a place is on a network, where changes cannot be detected.
 
     Parameters
     ----------

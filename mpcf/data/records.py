@@ -33,8 +33,8 @@ def open_record(name: str) -> pd.DataFrame | xr.Dataset:
     """Open a real record as it was published, whole.
 
     The file is taken from ``$REALDATA_ROOT/<record folder>/<file>`` where that variable is set,
-    otherwise from the build folder, into which it is downloaded once. Its checksum is compared
-    each time.
+    otherwise from the build folder, into which it is downloaded once. Its checksum is verified each
+    time.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def open_record(name: str) -> pd.DataFrame | xr.Dataset:
     UnknownSource
         If the catalogue has no such record.
     RecordUnavailable
-        If the file is not here and can't be downloaded.
+        If the file is not on this machine and cannot be downloaded.
     RecordChanged
         If the file's checksum is not the catalogue's.
     """
@@ -69,8 +69,8 @@ def open_record(name: str) -> pd.DataFrame | xr.Dataset:
 def _check_copy(path: Path, source: RecordSource) -> None:
     if not path.is_file():
         raise RecordUnavailable(
-            f"the record '{source.name}' is not at {path}; put the file there, let REALDATA_ROOT "
-            "name the folder that holds the records' folders, or unset it to download them"
+            f"the record '{source.name}' is not at {path}; put the file there, set REALDATA_ROOT "
+            "to the folder that holds the records' folders, or unset it to download them"
         )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -98,7 +98,7 @@ def _fetch(path: Path, source: RecordSource) -> None:
             downloader=pooch.HTTPDownloader(timeout=_CONNECT_AND_READ_SECONDS),
         )
     except ValueError as error:
-        raise RecordChanged(f"what {source.url} gave is not '{source.name}': {error}") from error
+        raise RecordChanged(f"the file at {source.url} is not '{source.name}': {error}") from error
     except (requests.RequestException, OSError) as error:
         raise RecordUnavailable(
             f"the record '{source.name}' can't be downloaded from {source.url} "
@@ -119,7 +119,7 @@ TOOLIK_DEPTHS = {
     "temp.soil.768mm.C": 0.768,
     "temp.soil.978mm.C": 0.978,
 }
-"""Depth, m, of each temperature sensor by the name of its column."""
+"""Depth, m, of each temperature sensor, by column name."""
 
 TOOLIK_PROBES = ("120mm", "90mm", "280mm.r1", "280mm.r2", "390mm", "680mm")
 """Moisture probes, by the end of their columns' names, in the order of the file."""
@@ -143,7 +143,7 @@ def tidy_clm_cn(raw: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     raw : Dataset (time)
-        As :func:`mpcf.data.records.open_record` gives it.
+        As `mpcf.data.records.open_record` returns it.
 
     Returns
     -------
@@ -163,15 +163,15 @@ def tidy_toolik(raw: pd.DataFrame) -> xr.Dataset:
     Parameters
     ----------
     raw : DataFrame
-        As :func:`mpcf.data.records.open_record` gives it.
+        As `mpcf.data.records.open_record` returns it.
 
     Returns
     -------
     Dataset (time, depth, probe)
         ``tsl`` (time, depth) °C; ``pr`` (time) mm day-1, the sum of the hours that were measured;
         ``vwc`` (time, probe), what the column called volumetric water content holds, and
-        ``permittivity`` (time, probe), the real dielectric permittivity beside it: both as they
-        stand in the file, faults and all.
+        ``permittivity`` (time, probe), the real dielectric permittivity next to it: both as they
+        are in the file, errors included.
     """
     import pandas as pd
     import xarray as xr

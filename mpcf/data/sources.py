@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 QUICK_MEMBERS, QUICK_ROW, QUICK_COLUMN = 4, 8.0, 10.0
-"""Members, and degrees between rows and columns, that a quick look at a source keeps."""
+"""Members kept in a quick look at a source, and degrees between its rows and columns."""
 
 
 def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
@@ -41,32 +41,32 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
     name : str
         Entry of the catalogue, such as ``"demo"``.
     quick : bool, optional
-        For a first look. Of data that this book makes, the small ensemble; of any other source
-        its first four members, on rows and columns thinned to no finer than 8° by 10°.
+        For a first look: the small ensemble if this book makes the data, otherwise the first four
+        members, on rows and columns thinned to no finer than 8° by 10°.
 
     Returns
     -------
     Dataset
         Dims ``member, time, depth, lat, lon``, dask-backed. Its attributes ``mpcf_source`` and
-        ``is_synthetic`` (``"true"`` or ``"false"``) say what it is. It is synthetic if the entry
-        or the stored attribute ``mpcf_synthetic`` says so. What a reader had to decide stands in
-        ``mpcf_notes``, a line each.
+        ``is_synthetic`` (``"true"`` or ``"false"``) say what it is. It is synthetic if the entry or
+        the stored attribute ``mpcf_synthetic`` says so. Decisions of the reader are in
+        ``mpcf_notes``, one per line.
 
     Raises
     ------
     UnknownSource
         If the catalogue has no such source.
     SourceUnavailable
-        If the data are not there or can't be read; the message says what to do.
+        If the data are missing or cannot be read; the message says what to do.
     mpcf.errors.DataError
-        If raw model output can't be read in one right way; the message names the file, the
-        variable and the member.
+        If raw model output cannot be read unambiguously; the message names the file, the variable
+        and the member.
     """
     source = entry(name)
     match source:
         case RecordSource():
             raise UnknownSource(
-                f"'{name}' is a record, no monthly source: use open_record('{name}')"
+                f"'{name}' is a record, not a monthly source: use open_record('{name}')"
             )
         case CesmSource():
             dataset = _open_raw(source, lambda: _open_cesm(source))
@@ -123,9 +123,9 @@ def _why_unreachable(source: Source, error: OSError) -> str:
         while cause.__cause__:
             cause = cause.__cause__
         text += getattr(cause, "strerror", None) or str(cause)
-    advice = "see whether this machine reaches that address"
+    advice = "check that this machine can reach that address"
     if isinstance(source, Cmip6Source) and (name := variable(source.catalogue or "")):
-        advice += f", or let {name} name a catalogue that it reaches"
+        advice += f", or set {name} to a catalogue that it can reach"
     return f"{text}; {advice}"
 
 
@@ -172,7 +172,7 @@ def _first_cmip6(source: Cmip6Source) -> Piece:
 
 
 def _cmip6_runs(source: Cmip6Source) -> tuple[str, str | None, tuple[str, ...], tuple[str, ...]]:
-    """Address of a source's catalogue, and which runs of it are meant."""
+    """Return the address of a source's catalogue, and which of its runs are meant."""
     text = source.args.obj
     if other := source.catalogue:
         named = variable(other)
@@ -181,7 +181,7 @@ def _cmip6_runs(source: Cmip6Source) -> tuple[str, str | None, tuple[str, ...], 
 
 
 def input_files(name: str, *, quick: bool = False) -> list[str]:
-    """Return what a source or record is read from, without opening data or asking a network.
+    """Return what a source or record is read from, without opening data or using a network.
 
     Parameters
     ----------
@@ -193,9 +193,9 @@ def input_files(name: str, *, quick: bool = False) -> list[str]:
     Returns
     -------
     list of str
-        Files, Zarr stores and folders as absolute paths, which need not be there; addresses of
-        what is on a network. The files are those that the source's reader opens; a manifest or
-        catalogue that names them and the folder of the twins are among them.
+        Files, Zarr stores and folders as absolute paths, which need not exist, and addresses of
+        what is on a network. The files are those that the source's reader opens, a manifest or
+        catalogue that names them, and the folder of the twins.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def input_files(name: str, *, quick: bool = False) -> list[str]:
     SourceUnavailable
         If an environment variable is not set, or there is no such folder, manifest or catalogue.
     mpcf.errors.DataError
-        If these are not laid out as the reader needs them.
+        If their layout is not one that the reader accepts.
     """
     source = entry(name)
     if isinstance(source, CesmSource):
@@ -213,7 +213,7 @@ def input_files(name: str, *, quick: bool = False) -> list[str]:
         found = _open_raw(source, lambda: _cmip6_inputs(source))
     else:
         place = data_place(source, quick=quick)
-        # Intake takes a path with these signs for a pattern
+        # Intake takes a path with these characters for a pattern
         is_pattern = not is_address(place) and glob.has_magic(place)
         found = sorted(glob.glob(place, recursive=True)) if is_pattern else [place]
     return found if source.truth is None else [*found, resolve(source.truth, name, quick=quick)]
@@ -243,9 +243,9 @@ def _is_made_here(source: Source) -> bool:
 
 
 def _thin(dataset: xr.Dataset) -> xr.Dataset:
-    """Keep the first members, and rows and columns that are not closer than those of a quick run.
+    """Keep the first members, and rows and columns no closer together than those of a quick run.
 
-    A cell that is kept stands for its block of neighbours and has the area of all of them.
+    A cell that is kept represents its block of neighbours and has the area of all of them.
     """
     import numpy as np
 
@@ -268,7 +268,7 @@ def _thin(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def is_synthetic(name: str, *, quick: bool = False) -> bool:
-    """Check whether a source is synthetic: its entry says so, or its data do.
+    """Check whether a source is synthetic, by its entry or its data.
 
     Exported demonstration data keep their mark, whatever an entry claims.
 
@@ -287,7 +287,7 @@ def is_synthetic(name: str, *, quick: bool = False) -> bool:
     source = entry(name)
     if source.is_synthetic:
         return True
-    # of raw output one file tells, and opening all of them would take long
+    # one file of raw output is enough, and opening all of them would take long
     if isinstance(source, CesmSource):
         return _open_raw(source, lambda: _has_synthetic_mark(_first_cesm(source)))
     if isinstance(source, Cmip6Source):

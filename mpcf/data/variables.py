@@ -1,4 +1,4 @@
-"""The one table of variables, monthly and yearly: names, units, dimensions and signs."""
+"""The table of all variables, monthly and yearly: names, units, dimensions and signs."""
 
 from __future__ import annotations
 

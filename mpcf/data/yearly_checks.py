@@ -1,4 +1,4 @@
-"""Check every year of every member, on the yearly dataset, before it is used."""
+"""Check every year of every member in the yearly dataset, before it is used."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Yearly:
     is_temperature: bool = False
 
     def differs(self, year: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Return in which years the mean is implausible beside those of the neighbouring years."""
+        """Return in which years the mean is implausible compared with the neighbouring years."""
         if self.is_temperature:
             return np.abs(year - others) > MAX_YEARLY_DIFFERENCE
         return (year > MAX_YEARLY_FACTOR * others) | (year * MAX_YEARLY_FACTOR < others)
@@ -65,7 +65,7 @@ water. Liquid water and ice are those of the top 3 m."""
 
 
 def check_yearly(yearly: xr.Dataset, monthly: xr.Dataset) -> str:
-    """Check every year of every member on the yearly dataset, which costs little.
+    """Check every year of every member in the yearly dataset, which takes little time.
 
     A cell with a value in any year must have one in every year. Values must lie within bounds in
     every cell, and so must their mean over all cells but ice sheets. This mean must not differ from
@@ -160,7 +160,7 @@ def _check_years(values: np.ndarray, years: np.ndarray, plausible: _Yearly, what
 
 
 def _neighbours(mean: np.ndarray) -> np.ndarray:
-    """Return the median of the years around each year, without it; a lone year is its own."""
+    """Return the median of the years around each year, excluding it; a single year is its own."""
     if mean.size == 1:
         return mean
     around = [

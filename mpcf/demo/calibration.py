@@ -1,8 +1,8 @@
-"""Calibration: the ensemble's values beside their published ranges, misses included.
+"""Calibration: compare the ensemble's values with published ranges, misses included.
 
-Like is compared with like: permafrost counts to 3 m, north of 45° N, without ice sheets; soil
-carbon counts to 3 m, partial layers by overlap; trends are taken over the years of the target.
-Nothing here looks at net carbon uptake, at carbon lost or at a response to moisture.
+Like is compared with like: permafrost is counted to 3 m, north of 45° N, without ice sheets; soil
+carbon is counted to 3 m, partial layers by overlap; trends are taken over the years of the target.
+Nothing here uses net carbon uptake, carbon lost or a response to moisture.
 """
 
 from __future__ import annotations
@@ -80,14 +80,14 @@ YEARS_PER_DECADE = 10.0
 
 
 def calibration(yearly: xr.Dataset, monthly: xr.Dataset | None = None) -> pd.DataFrame:
-    """Return the calibration table: the ensemble's values beside published ranges.
+    """Return the calibration table: the ensemble's values and published ranges.
 
     Parameters
     ----------
     yearly : Dataset (member, year, ...)
-        From :func:`mpcf.yearly.reduction.to_yearly`, with ``warming`` and ``cSoil``, 2000-2300.
+        From `mpcf.yearly.reduction.to_yearly`, with ``warming`` and ``cSoil``, 2000-2300.
     monthly : Dataset (member, time, ...), optional
-        Standard monthly dataset. Without it, quantities that need months are left out.
+        Standard monthly dataset. Without it, quantities that need monthly data are left out.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def _permafrost(yearly: xr.Dataset) -> Iterator[tuple[str, float]]:
     layer = _today(yearly["alt"]).where(region).load()
     yield "active_layer", _median(layer, land)
     years = yearly["alt"].sel(year=TREND_YEARS).where(region).load()
-    # Only cells with a value in every year; others would drop out of the mean as they thaw.
+    # Only cells with a value in every year, since others would drop out of the mean as they thaw.
     trend = years.polyfit("year", 1, skipna=False)["polyfit_coefficients"].sel(degree=1)
     per_year = float(trend.weighted(land).mean())
     yield "active_layer_trend", CM_PER_M * YEARS_PER_DECADE * per_year
@@ -204,7 +204,7 @@ def carbon_share(soil_temperature: np.ndarray) -> np.ndarray:
     """Return the share of a cell's soil carbon that lies above 3 m.
 
     Stored soil carbon is that of the whole column. Its profile is taken to be that of the initial
-    slow stock, :func:`mpcf.demo.carbon.slow_stock`, to which litter is proportional in
+    slow stock, `mpcf.demo.carbon.slow_stock`, to which litter is proportional in
     equilibrium; the layer that crosses 3 m counts by overlap.
 
     Parameters
@@ -254,7 +254,7 @@ def _climate(yearly: xr.Dataset) -> Iterator[tuple[str, float]]:
 
 
 def _months(yearly: xr.Dataset, monthly: xr.Dataset) -> Iterator[tuple[str, float]]:
-    """Yield the quantities that need months."""
+    """Yield the quantities that need monthly data."""
     land = land_area(yearly)
     yield "frozen_2m", _annual_mean_frozen(yearly, monthly)
 

@@ -1,4 +1,4 @@
-"""Published ranges of the quantities that the calibration looks at."""
+"""Published ranges of the quantities that the calibration checks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Target(NamedTuple):
     low, high : float
         Ends of the range.
     source : str
-        Publication with its DOI, or that the range is our own.
+        Publication with its DOI, or a note that the range is our own.
     adjusted : bool
-        Whether parameters were adjusted for it.
+        Whether parameters were adjusted to reach the range.
     """
 
     quantity: str

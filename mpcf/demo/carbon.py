@@ -1,7 +1,7 @@
 """Carbon by month: photosynthesis, plant respiration, and litter and soil carbon by layer.
 
-The carbon equations see the world only through `Drivers` (air and soil temperature, liquid
-water, CO2), so that any of them can be replaced by that of another run.
+The carbon equations depend on the world only through `Drivers` (air and soil temperature, liquid
+water, CO2), so that any of these can be taken from another run.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 
 MIN_DECAY = 1e-3
 """Decay of slow carbon summed over the layers, kg m-2 yr-1 at the rate 1 yr-1, below which a cell
-never thaws: it gets no plants."""
+counts as never thawing and has no plants."""
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Carbon:
 
 @dataclass(frozen=True)
 class Drivers:
-    """Everything that the carbon equations see of the world, by month.
+    """All inputs of the carbon equations, by month.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Drivers:
     temperature : ndarray (cell, month, layer)
         Soil temperature, °C.
     plants_liquid, microbes_liquid : ndarray (cell, month, layer)
-        Liquid water as photosynthesis and as decomposition see it, kg m-2.
+        Liquid water for photosynthesis and for decomposition, kg m-2.
     co2 : ndarray (year,)
         Mole fraction of CO2 in dry air, ppm.
     """
@@ -103,7 +103,7 @@ class Drivers:
 
     @classmethod
     def of(cls, monthly: Monthly, co2: np.ndarray) -> Drivers:
-        """Return the drivers that a run's own columns give."""
+        """Return the drivers from a run's own columns."""
         return cls(monthly.air, monthly.temperature, monthly.liquid, monthly.liquid, co2)
 
     def arrays(self, co2_reference: float) -> tuple[np.ndarray, ...]:
@@ -183,7 +183,7 @@ def advance(
     carbon : Carbon
         Changed in place.
     drivers : Drivers
-        What the carbon equations see.
+        Inputs of the carbon equations.
     light : ndarray (cell, 12)
         From `monthly_light`, W m-2.
     co2_reference : float
@@ -192,7 +192,7 @@ def advance(
         Parameters of soil and carbon.
     instant : Drivers, optional
         Drivers of the fluxes that are returned, if these differ from those of the stocks: in each
-        month they act on the stocks that `drivers` made, which gives instantaneous effects.
+        month they act on the stocks that `drivers` produced, which gives instantaneous effects.
 
     Returns
     -------

@@ -5,9 +5,9 @@
     RH  = (1 - a) · Σ k_fast s F + Σ k_slow s S
     s   = Q10^((T - 10 °C)/10) · W(liquid) · O(liquid) · exp(-z/z0)
 
-W falls with the logarithm of water potential from saturation to -10 MPa and O is the lack of
-air near saturation: decay is fastest in moist soil. Frozen soil holds little liquid water, so its
-carbon is preserved.
+W falls with the logarithm of water potential from saturation to -10 MPa, and O accounts for the
+lack of air near saturation: decay is fastest in moist soil. Frozen soil holds little liquid water,
+so its carbon is preserved.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def kernel_parameters(physics: Physics = PHYSICS) -> KernelParameters:
 
 @numba.njit(cache=True, error_model="numpy")
 def decay_scalar(temperature, saturation, p):
-    """Return the speed of decay relative to moist soil at 10 °C, before attenuation with depth.
+    """Return the decay rate relative to moist soil at 10 °C, before attenuation with depth.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ MYHRE = 5.35
 """Forcing per logarithm of the CO2 ratio in FaIR, W m-2 (Myhre et al. 1998)."""
 
 BASE_YEARS = (1850, 1900)
-"""First and last year of the period that warming is measured from."""
+"""First and last year of the reference period for warming."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def run_fair(
     seeds: Sequence[int] | None = None,
     parameters: ClimateParameters = CLIMATE,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return CO2 and temperature that FaIR gives for CO2 emissions.
+    """Return the CO2 and temperature that FaIR simulates for CO2 emissions.
 
     Parameters
     ----------

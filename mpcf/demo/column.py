@@ -1,7 +1,7 @@
 """The soil columns of all cells: their state, its advance through the years, and monthly means.
 
 `mpcf.demo.column_kernels` advances one column by one step; this module drives it with monthly
-weather and averages what it finds over the months.
+weather and averages the results over the months.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mpcf.demo.soil import LAYERS, WATER_DENSITY, WET_LAYERS, soil_layers
 __all__ = ["Columns", "HeldWater", "Monthly", "advance", "new_columns"]
 
 START_WARMTH = 2.0
-"""Soil above the mean air temperature at the start of the spin-up, K; snow keeps it warmer."""
+"""Excess of soil over mean air temperature at the start of the spin-up, K, due to snow."""
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Monthly:
 
 @dataclass(frozen=True)
 class HeldWater:
-    """Water of another run that conduction sees; None: the column's own.
+    """Water of another run used in heat conduction; None: the column's own.
 
     Attributes
     ----------
@@ -282,9 +282,9 @@ def advance(
     parameters : SoilParameters
         Heat and water of the column.
     held : HeldWater, optional
-        Water of another run that conduction sees.
+        Water of another run used in heat conduction.
     water_steps : ndarray (cell, step, layer), optional
-        Filled with the water at the start of each step, kg m-2, for another run to be held at.
+        Filled with the water at the start of each step, kg m-2, to be held in another run.
     snapshot : tuple of int and Columns, optional
         Index of a year, and columns that are filled with the state at its start.
 

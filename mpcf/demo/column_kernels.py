@@ -3,9 +3,9 @@
 Water that moves carries its heat, c_water · max(T, 0) per kg; liquid water at 0 °C carries none.
 Each step conserves energy and water to rounding.
 
-In a counterfactual run, conduction sees the water of another run: as heat capacity and latent
-heat, as conductivity, or as both. A layer takes on that water, and then its own again, at
-constant temperature.
+In a counterfactual run, conduction uses the water of another run: as heat capacity and latent heat,
+as conductivity, or as both. A layer is given that water, and then its own again, at constant
+temperature.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def column_step(
     to_bottom = 1.0 - np.exp(-p.step / p.bottom_time)
     to_below = 1.0 - np.exp(-p.step / p.percolation_time)
     to_above = 1.0 - np.exp(-p.step / p.capillary_time)
-    # Drainage, from the bottom up, so that the free pore space below each layer is known.
+    # Drainage, from the bottom up, so that the free pore space below each layer is up to date.
     for i in range(wet - 1, -1, -1):
         liquid = work[SHARE, i] * water[i]
         solid = water[i] - liquid

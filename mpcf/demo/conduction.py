@@ -29,12 +29,12 @@ __all__ = [
     "temperature_of",
 ]
 
-# Rows of `work`. They are read in place: taking a row out as an array of its own makes numba
-# count its references, which took more than a tenth of the time of a step.
+# Rows of `work`. They are read in place: with a separate array for a row, numba counts references,
+# which took more than a tenth of the time of a step.
 GUESS, TRIAL, SLOPE, FACTOR, CHANGE, THAWED, HALF_FROZEN, BEND = range(8)
 
 MAX_ITERATIONS = 30
-"""Newton iterations after which a step is taken as it is."""
+"""Newton iterations after which a step is accepted without convergence."""
 
 MIN_SATURATION = 1e-6
 """Saturation below which conductivity no longer falls; its logarithm needs a limit."""
@@ -212,7 +212,7 @@ def conduct(enthalpy, water, capacity, conductance, surface, air, below, seconds
         work[BEND, i] = frozen * p.freezing_range + p.latent_heat * water[i]
     iterations = 0
     for _ in range(MAX_ITERATIONS):
-        # As in `temperature_of`, with all that is constant taken out of the loop.
+        # As in `temperature_of`, with all constants computed outside the loop.
         for i in range(n):
             if work[GUESS, i] >= 0.0 or water[i] == 0.0:
                 work[SLOPE, i] = work[THAWED, i]

@@ -1,4 +1,4 @@
-"""Perturbed physics: drawn parameter sets, to test methods on columns they were not made on."""
+"""Perturbed physics: drawn parameter sets, to test methods on columns not used to develop them."""
 
 from __future__ import annotations
 

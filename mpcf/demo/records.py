@@ -31,7 +31,7 @@ FLUXES = ("gpp", "ra", "rh")
 """The carbon fluxes: photosynthesis, and respiration by plants and by microbes."""
 
 YEARS_BEFORE_OUTPUT = FIRST_YEAR - BRANCH_YEAR
-"""Years of a member's own weather that come before those that are stored."""
+"""Years of a member's own weather before the first stored year."""
 
 GRAMS_PER_KG = 1000.0
 
@@ -56,7 +56,7 @@ class Records:
     Attributes
     ----------
     columns : dict
-        Run → its monthly means; of the mean year at rest, its water alone.
+        Run → its monthly means; for the mean year at rest, only its water.
     co2 : dict
         Run → CO2 (year,), ppm.
     """
@@ -65,7 +65,7 @@ class Records:
     co2: dict[str, np.ndarray]
 
     def __post_init__(self) -> None:
-        """Start without combined water."""
+        """Create the empty cache of combined water."""
         self._combined: dict[tuple[str, str], np.ndarray] = {}
 
     def liquid(self, amount: str, phase: str) -> np.ndarray:
@@ -79,7 +79,7 @@ class Records:
         return self._combined[amount, phase]
 
     def drivers(self, world: World) -> carbon_pools.Drivers:
-        """Return what the carbon equations see in a world."""
+        """Return the inputs of the carbon equations in a world."""
         climate = self.columns[world.temperature]
         return carbon_pools.Drivers(
             climate.air,
@@ -98,7 +98,7 @@ def mean_year(record: Monthly | Water, years: int) -> Water:
     record : Monthly or Water
         Whole years.
     years : int
-        How often the mean year is repeated.
+        Number of times the mean year is repeated.
 
     Returns
     -------

@@ -35,7 +35,7 @@ from mpcf.ground.geography import Grid, grid
 __all__ = ["simulate", "write"]
 
 MONTHS_BEFORE = 12 * YEARS_BEFORE_OUTPUT
-"""Months of a member's own weather that come before those that are stored."""
+"""Months of a member's own weather before the first stored month."""
 
 MONTHS_PER_CHUNK = 12 * 43
 """Months per chunk of layered variables: seven chunks, about 18 MB each before compression."""
@@ -72,7 +72,7 @@ ENCODINGS = {
 TWIN_KEEPBITS = 14
 
 _LONG_NAMES = {"cSoil": "carbon in litter and soil"}
-"""Where the ensemble's variable is more than the standard one."""
+"""Long names of variables that hold more than the standard ones."""
 
 
 def round_bits(values: np.ndarray, keepbits: int) -> np.ndarray:
@@ -237,7 +237,7 @@ def simulate(
 ) -> None:
     """Write the demonstration ensemble: ``monthly.zarr``, and its twins in ``twins/``.
 
-    Everything is written to a folder beside `folder`, which it replaces once it is complete. The
+    Everything is written to a temporary folder, which replaces `folder` once it is complete. The
     same seed gives the same bytes, whatever the number of threads.
 
     Parameters

@@ -1,9 +1,9 @@
-"""Twins: the same members in worlds where some of what changed had not.
+"""Twins: the same members in worlds where some of the changes did not happen.
 
-A twin sees one quantity as it is in the *rest* run, the same member's run without emissions but
-with the same noise, so that the difference between the member and its twin is the effect of that
-quantity's change, to rounding. *Direct* twins change what the carbon equations see; *column*
-twins change the water that conducts and stores the column's heat. `mpcf.demo.worlds` lists them.
+A twin takes one quantity from the *rest* run, the same member's run without emissions but with the
+same noise, so that the difference between the member and its twin is the effect of that quantity's
+change, to rounding. *Direct* twins change the inputs of the carbon equations; *column* twins change
+the water that conducts and stores the column's heat. `mpcf.demo.worlds` lists them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ YEARS_TO_NET_ZERO = NET_ZERO_YEAR - BRANCH_YEAR
 """Years of a member's own weather before emissions reach zero."""
 
 PERMAFROST_DEPTH = 3.0
-"""Depth to which frozen ground is looked for, m."""
+"""Depth to which frozen ground is searched for, m."""
 
 CARBON_VARIABLES = (*FLUXES, "cSoil")
 COLUMN_VARIABLES = (
@@ -73,11 +73,11 @@ class Twins:
     Parameters
     ----------
     experiment : Experiment
-        Its years that all members share are run here in all worlds.
+        Experiment whose shared years are run here in all worlds.
     worlds : tuple of World
         Worlds in which carbon is run.
     thermal_twins : tuple of str
-        Column twins that are run, of `THERMAL`.
+        Column twins to run, from `THERMAL`.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ class Twins:
         rest, water = self._run_rest(self._columns["rest"].copy(), still)
         records = self._records(member.monthly, rest, member.co2)
         at_zero = {"full": member.at_zero.copy()}
-        # Years are summed in a second thread while kernels run; each record is dropped after that.
+        # Years are summed in a second thread while kernels run; each record is then dropped.
         with ThreadPoolExecutor(1) as summing:
             columns = []
             for name in THERMAL:
@@ -305,7 +305,7 @@ class Twins:
 
 
 def held_water(name: str, water: np.ndarray) -> HeldWater:
-    """Return the water that a column twin sees in place of its own.
+    """Return the water that a column twin uses in place of its own.
 
     Parameters
     ----------
@@ -333,7 +333,7 @@ def frozen_ground(record: Monthly, years: int = 15) -> np.ndarray:
     record : Monthly
         Whole years.
     years : int
-        How many of the last years count.
+        Number of years at the end that count.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Local climate and weather: monthly temperature and precipitation of each cell.
 
-It is the sum of three parts: the present climate (station normals, spread by a regression on
+They are the sum of three parts: the present climate (station normals, spread by a regression on
 geography and by its residuals), the warming pattern (local warming follows global warming), and
 internal variability (red noise with a correlation length).
 """
@@ -156,7 +156,7 @@ def climate_at(lat: np.ndarray, lon: np.ndarray, stations: np.ndarray | None = N
     penalty = np.diag([0.0] + [WEATHER.ridge] * (x_station.shape[1] - 1))
     coefficients = np.linalg.solve(x_station.T @ x_station + penalty, x_station.T @ targets)
     residual = targets - x_station @ coefficients
-    # Gaussian weights, and a background that draws the residual to zero far from all stations.
+    # Gaussian weights, and a background that pulls the residual to zero far from all stations.
     weight = np.exp(-0.5 * (distance(lat, lon, at_lat, at_lon) / WEATHER.station_reach) ** 2)
     near = weight @ residual / (weight.sum(axis=1, keepdims=True) + WEATHER.station_background)
     value = x_place @ coefficients + near

@@ -1,8 +1,8 @@
-"""Counterfactual worlds of the twins, and how effects are shared among causes that interact.
+"""Counterfactual worlds of the twins, and the attribution of effects to interacting causes.
 
-Moisture has two meanings. As *liquid* water, layers that thaw stay as dry as frozen layers are:
-thaw itself counts as moisture. As *total* water, the amount is held and temperature sets its
-phase: thaw counts as temperature.
+Moisture has two meanings. As *liquid* water, layers that thaw stay as dry as frozen ones: thaw
+itself counts as moisture. As *total* water, the amount is held and temperature sets its phase: thaw
+counts as temperature.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MEANINGS = ("liquid", "total")
 """Meanings of moisture."""
 
 CAUSES = ("photosynthesis", "decomposition", "temperature", "co2")
-"""What the carbon equations see: moisture in photosynthesis, moisture in decomposition,
+"""Inputs of the carbon equations: moisture in photosynthesis, moisture in decomposition,
 temperature in both, and CO2."""
 
 MOISTURE = frozenset(CAUSES[:2])
@@ -54,15 +54,15 @@ THERMAL = ("latent", "conduction", "thermal")
 
 
 class World(NamedTuple):
-    """Runs whose temperature, water and CO2 the carbon equations see.
+    """Runs from which the carbon equations take temperature, water and CO2.
 
     Attributes
     ----------
     temperature : str
         Run that gives air and soil temperature.
     plants, microbes : tuple of str
-        Run that gives the amount of water and run that gives its phase, as photosynthesis and as
-        decomposition see it; the same run twice means its liquid water.
+        Run that gives the amount of water and run that gives its phase, for photosynthesis and for
+        decomposition; the same run twice means its liquid water.
     co2 : str
         Run that gives CO2.
     """
@@ -74,7 +74,7 @@ class World(NamedTuple):
 
 
 def direct_world(meaning: str, held: frozenset[str]) -> World:
-    """Return the world in which the carbon equations see some causes at rest.
+    """Return the world in which some causes are held at rest in the carbon equations.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def direct_world(meaning: str, held: frozenset[str]) -> World:
     Returns
     -------
     World
-        The runs that each of them takes its values from.
+        The runs from which each input is taken.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def subsets(causes: tuple[str, ...] = CAUSES) -> Iterator[frozenset[str]]:
     Parameters
     ----------
     causes : tuple of str
-        Names without duplicates.
+        Names, without duplicates.
 
     Returns
     -------

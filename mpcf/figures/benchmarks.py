@@ -1,4 +1,4 @@
-"""Figure of what the book's regression costs."""
+"""Figure of the cost of the book's regression."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINES = {
 
 
 def time_against_size(times: pd.DataFrame) -> Figure:
-    """Draw the regression's time against cells, years and predictors, beside its lower bound.
+    """Draw the regression's time against cells, years and predictors, with its lower bound.
 
     Parameters
     ----------

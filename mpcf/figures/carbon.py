@@ -1,4 +1,4 @@
-"""Figures of coefficients and contributions, and of the truth beside them."""
+"""Figures of coefficients and contributions, and of the truth where it is known."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def coefficients(
 
 
 def coefficients_by_flux(intervals: xr.Dataset) -> Figure:
-    """Draw coefficients of several fluxes with two intervals each.
+    """Draw the coefficients of several fluxes, with two intervals each.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def false_alarms(alarms: pd.DataFrame, ours: Container[str]) -> Figure:
     alarms : DataFrame
         Tests by columns (common signal, autocorrelation), %.
     ours : container of str
-        Tests that get a mark.
+        Tests to mark.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def by_period(
     names : mapping of str to str
         Bars to draw, each with its name in the legend; its key names its colour.
     total : str
-        Name of the black line at what ``"total"`` holds; none for no line.
+        Name of the black line at the value of ``"total"``; empty for no line.
 
     Returns
     -------
@@ -216,7 +216,7 @@ def by_period(
 
 
 def estimates_and_truth(scored: pd.DataFrame) -> Figure:
-    """Draw regressions and their null tests beside the truth.
+    """Draw regression estimates and their null tests next to the truth.
 
     Parameters
     ----------

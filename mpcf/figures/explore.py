@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 SCRIPT = "../_static/plotly/plotly-basic.min.js"
-"""Address of the Plotly that the book ships, relative to a chapter's page."""
+"""Address of the book's copy of Plotly, relative to a chapter's page."""
 
 FONT = "DejaVu Sans, Segoe UI, Helvetica, sans-serif"
 
@@ -33,7 +33,7 @@ def menu_figure(
     Parameters
     ----------
     options : mapping of str to sequence of mapping
-        Plotly traces for each choice in the menu, equally many for each and in the same order.
+        Plotly traces for each choice in the menu, the same number for each and in the same order.
     name : str
         Identifier on the page.
     question : str
@@ -157,7 +157,7 @@ def line_trace(values: xr.DataArray, *, name: str, colour: str) -> dict[str, obj
 
 
 def bar_trace(found: xr.Dataset, *, name: str, colour: str) -> dict[str, object]:
-    """Make bars by period with their intervals, for `menu_figure`.
+    """Return bars by period with their intervals, for `menu_figure`.
 
     Parameters
     ----------

@@ -198,7 +198,7 @@ def autumns(temperature: xr.DataArray, curtain: xr.DataArray) -> Figure:
 
 
 def impossible_water(highest: xr.DataArray) -> Figure:
-    """Draw the highest water content of each year, and the highest that is possible.
+    """Draw the highest water content of each year, and the physical maximum.
 
     Parameters
     ----------

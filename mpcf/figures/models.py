@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def change_figure(table: pd.DataFrame) -> Figure:
-    """Draw the change of liquid against that of total water, one point a model.
+    """Draw the change of liquid against that of total water, one point per model.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def change_figure(table: pd.DataFrame) -> Figure:
 
 
 def contribution_figure(table: pd.DataFrame, depth: float = 1.0) -> Figure:
-    """Draw moisture's contribution against the change of moisture, one point a model.
+    """Draw moisture's contribution against the change of moisture, one point per model.
 
     Parameters
     ----------

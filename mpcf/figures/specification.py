@@ -27,7 +27,7 @@ def curve(
         From `specifications`; each period becomes a panel.
     marked : mapping of str to mapping
         Name in the legend → choices of the specification that is marked, two at most; the choices
-        of the first are ringed.
+        of the first have a ring around them.
     bins : int
         Steps along the curve for which dots are drawn; the area of a dot is the share of the
         step's specifications that make the choice, or in which moisture is the lowest or largest.

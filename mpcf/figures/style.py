@@ -33,7 +33,7 @@ COLOURS = {
     "nep": "#222222",
     "total": "#222222",
 }
-"""Colour of each quantity throughout the book, chosen for colour-blind readers too."""
+"""Colour of each quantity throughout the book, distinguishable to colour-blind readers too."""
 
 PHASE_COLOURS = {"warming": "#FBE3D6", "mitigation": "#FFF6D5", "net-zero": "#DDEBF4"}
 """Background of each phase."""
@@ -316,7 +316,7 @@ def save(fig: Figure, path: Path) -> None:
     fig : Figure
         The figure.
     path : Path
-        File to write; its folder is made if it is not there.
+        File to write; its folder is created if missing.
 
     Raises
     ------
@@ -326,7 +326,7 @@ def save(fig: Figure, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     drawn = io.BytesIO()
-    # without matplotlib's version in the file, equal figures are equal files
+    # without matplotlib's version in the file, identical figures give identical files
     fig.savefig(drawn, format="png", dpi=160, bbox_inches="tight", metadata={"Software": None})
     plt.close(fig)
     write_atomic(path, drawn.getvalue())

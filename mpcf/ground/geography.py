@@ -15,7 +15,7 @@ import xarray as xr
 from mpcf.ground.constants import EARTH_RADIUS
 
 MIN_SOIL_FRACTION = 0.3
-"""A cell with less soil is sea, as in the land mask of a coarse model."""
+"""A cell with less soil counts as sea, as in the land mask of a coarse model."""
 
 
 def grid_cell_area(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:

@@ -8,7 +8,7 @@ import xarray as xr
 from mpcf.ground.thaw import thaw_depth
 
 CURTAIN_START = "09-01"
-"""Month and day from which the zero curtain is looked for."""
+"""Month and day on which the search for the zero curtain begins."""
 
 CURTAIN_END = "05-31"
 """Month and day of the following year on which the search ends."""
@@ -51,7 +51,7 @@ def yearly_thaw_depth(temperature: xr.DataArray) -> xr.DataArray:
 
 
 def zero_curtain_daily(temperature: xr.DataArray) -> xr.DataArray:
-    r"""Return the length of each autumn's zero curtain: days that freezing soil stays near 0 °C.
+    r"""Return the length of each autumn's zero curtain, in days that freezing soil stays near 0 °C.
 
     .. math:: n_y = \min\{t \ge t_1 : T(t) < -0.5\} - t_1, \quad
               t_1 = \min\{t \ge \text{1 September} : T(t) \le 0.5\}
@@ -67,7 +67,7 @@ def zero_curtain_daily(temperature: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     DataArray (year)
-        Days; NaN where the soil did not pass both bounds, or a day before that is missing.
+        Days; NaN where the soil did not cross both thresholds, or an earlier day is missing.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From coefficients to carbon: what each variable contributed to the change of uptake."""
+"""From coefficients to carbon: the contribution of each variable to the change of uptake."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def contributions(b: xr.DataArray, x: xr.DataArray, y: xr.DataArray) -> xr.DataA
     x : DataArray (predictor, member, year, ...)
         Predictors.
     y : DataArray (member, year, ...)
-        What is explained.
+        Response.
 
     Returns
     -------
     DataArray (predictor, member, year, ...)
         Units of y, with ``residual`` as the last predictor, so that the sum over `predictor` is
-        the whole change. What cannot be fitted counts in the residual.
+        the whole change. What cannot be fitted is part of the residual.
     """
     parts = (b * since_base(x)).fillna(0.0)
     rest = (since_base(y) - parts.sum("predictor", skipna=False)).expand_dims(
@@ -66,9 +66,9 @@ def period_carbon(
     periods: Mapping[str, tuple[int, int]],
     estimator: str,
 ) -> xr.DataArray:
-    """Return the carbon that each predictor's change brought to the region in each period.
+    """Return how much carbon each predictor's change added to the region in each period.
 
-    Every cell is fitted and its contributions are added up as in `mpcf.method.design.Design`.
+    Every cell is fitted, and contributions are summed as in `mpcf.method.design.Design`.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def period_carbon(
     -------
     DataArray (period, flux, predictor)
         PgC, mean of the members. ``predictor`` ends with ``residual`` and ``total``: the other
-        parts add up to the last. Cells that could not be fitted count in the residual; where none
-        could, the contributions and the residual are NaN.
+        parts add up to the last. Cells that could not be fitted are part of the residual; if none
+        could be, the contributions and the residual are NaN.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def moisture_lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) ->
     known = ranked_by["predictor"].values
     others = [p for p in known if p not in ("moisture", "residual", "total")]
     rivals, sizes = ranked_by.sel(predictor=others), parts * np.sign(ranked_by)
-    # idxmin needs a value everywhere; where nothing was fitted the lead is NaN all the same
+    # idxmin needs a value everywhere; where nothing was fitted, the lead is NaN anyway
     lowest = rivals.fillna(np.inf).idxmin("predictor")
     largest = abs(rivals).fillna(0.0).idxmax("predictor")
     ahead = {
@@ -145,14 +145,14 @@ def moisture_lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) ->
 
 
 def verdict(low: float, high: float, *, sign: int) -> str:
-    """Return the verdict on a claim by its interval.
+    """Return the verdict on a claim, from its interval.
 
     Parameters
     ----------
     low, high : float
         95 % interval; NaN where there is none.
     sign : {1, -1}
-        Sign that the claim asks for.
+        Sign that the claim predicts.
 
     Returns
     -------

@@ -15,7 +15,7 @@ GRAMS_PER_PETAGRAM = 1e15
 
 @dataclass(frozen=True)
 class Design:
-    r"""A regression that is fitted place by place, and what its predictors contribute.
+    r"""A regression fitted at each place, and the contributions of its predictors.
 
     For a period with the years t, all years up to its end are fitted. The contribution of a
     predictor is
@@ -27,7 +27,7 @@ class Design:
     Attributes
     ----------
     response : DataArray (flux, member, year, ...)
-        What is explained. Only years that it holds are fitted.
+        Response. Only its years are fitted.
     predictors : DataArray (predictor, member, year, ...)
         Predictors.
     estimator : str
@@ -120,7 +120,7 @@ class Design:
         Parameters
         ----------
         period : Period
-            As of `contributions`.
+            As for `contributions`.
 
         Returns
         -------
@@ -137,7 +137,7 @@ class Design:
         Parameters
         ----------
         period : Period
-            As of `contributions`.
+            As for `contributions`.
 
         Returns
         -------
@@ -196,7 +196,7 @@ def summed_change(
 def region_cells(
     region: xr.DataArray, *fields: xr.DataArray | xr.Dataset
 ) -> tuple[xr.DataArray, *tuple[xr.DataArray | xr.Dataset, ...]]:
-    """Return the cells of a region in one dimension.
+    """Return the cells of a region, stacked in one dimension.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def petagrams(density: xr.DataArray, area: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     DataArray (...)
-        PgC; NaN where no cell is known.
+        PgC; NaN where no cell has a value.
 
     Examples
     --------

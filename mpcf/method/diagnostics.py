@@ -1,4 +1,4 @@
-"""Common signal of an ensemble, and the simulated case in ``evidence`` that is nearest to it."""
+"""Common signal of an ensemble, and the simulated case in ``evidence`` that is closest to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def common_signal(y: xr.DataArray, x: xr.DataArray) -> xr.DataArray:
     Parameters
     ----------
     y : DataArray (member, year, ...)
-        What is explained.
+        Response.
     x : DataArray (predictor, member, year, ...)
         Predictors.
 
@@ -51,20 +51,20 @@ def common_signal(y: xr.DataArray, x: xr.DataArray) -> xr.DataArray:
 
 
 def nearest_harsher_case(frame: pd.DataFrame, **values: float) -> pd.DataFrame:
-    """Return the rows of the nearest simulated case that is at least as hard as this one.
+    """Return the rows of the closest simulated case that is at least as harsh as this one.
 
     Parameters
     ----------
     frame : DataFrame
         Evidence with a column for each name.
     **values : float
-        ``members`` and ``years``, of which fewer are harsher; ``phi`` and ``common signal``, of
-        which more are.
+        ``members`` and ``years``, for which lower values are harsher; ``phi`` and ``common
+        signal``, for which higher ones are.
 
     Returns
     -------
     DataFrame
-        The rows. Beyond the harshest simulated value, that value is taken.
+        The rows. Beyond the harshest simulated value, that value is used.
 
     Examples
     --------

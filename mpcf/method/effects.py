@@ -1,4 +1,4 @@
-"""Take out what an estimator absorbs, and weigh the rows of a cell: compiled kernels."""
+"""Remove the effects that an estimator absorbs, and weight the rows of a cell: kernels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mpcf.method.panel import (
 from mpcf.method.vectors import EXACT, FAST, add_up, dot
 
 CONSTANT_TOLERANCE = 1e-12
-"""Share of a predictor's length below which what effects leave of it is rounding."""
+"""Share of a predictor's length below which what remains without effects is rounding error."""
 
 RELATIVE_TOLERANCE = 1e-15
-"""Share of a column's size below which what alternating means leave of its effects is rounding."""
+"""Share of a column's size below which effects left by alternating means are rounding error."""
 
 MAX_ROUNDS = 2000
 """Rounds of alternating means after which effects count as unresolved."""
@@ -30,7 +30,7 @@ MAX_ROUNDS = 2000
 def _weigh(z, weight, panel):
     """Leave out rows with a gap; return whether there was one, and whether the rows are plain.
 
-    Rows are plain if the weights of a unit are the same in all years, so that one pass takes out
+    Rows are plain if the weights of a unit are the same in all years, so that one pass removes
     member and year effects.
     """
     columns, rows = z.shape
@@ -52,7 +52,7 @@ def _weigh(z, weight, panel):
 
 @numba.njit(**EXACT)
 def _differences(z, weight, panel, change):
-    """Return each unit's changes from year to year, with the lesser weight of both years."""
+    """Return each unit's changes from year to year, with the smaller weight of the two years."""
     columns, years = z.shape[0], panel.years
     for u in range(panel.members * panel.units):
         for t in range(1, years):
@@ -105,10 +105,10 @@ def _take_year_means(column, units, years, means):
 
 @numba.njit(**EXACT)
 def _absorb(z, weight, panel, whole, plain):
-    """Take out the estimator's effects; return their number, or −1 if they cannot be resolved.
+    """Remove the estimator's effects; return their number, or −1 if they cannot be resolved.
 
     Without gaps, and with weights that do not change in time, one pass over the units and one over
-    the years are exact. Otherwise both alternate until nothing is left to subtract.
+    the years are exact. Otherwise the two alternate until nothing is left to subtract.
     """
     columns, rows = z.shape
     units, years = panel.members * panel.units, panel.years
@@ -153,7 +153,7 @@ def _absorb(z, weight, panel, whole, plain):
 
 @numba.njit(**EXACT)
 def prepare_cell(raw, z, k, weight, weighted, panel, norm, spread):
-    """Take out effects and weigh the rows of one cell; return reason, rows used and effects.
+    """Remove effects and weight the rows of one cell; return reason, rows used and effects.
 
     `z` becomes what is fitted: `raw` itself, or its differences. `norm` becomes the length of each
     predictor, `spread` its standard deviation.

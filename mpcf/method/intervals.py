@@ -24,12 +24,12 @@ def shared_signal_error(
     periods: Mapping[str, tuple[int, int]],
     estimator: str,
 ) -> xr.Dataset:
-    r"""Return the error of `period_carbon` that comes from the signal which all members share.
+    r"""Return the error of `period_carbon` due to the signal that all members share.
 
-    Members share the forced signal and so its chance resemblance to a predictor, which leaving out
-    members cannot show. The influences of each year on the coefficients, times the changes of the
-    predictors, are added up over the region; their long-run variance is the equal-weighted cosine
-    estimate.
+    Members share the forced signal and hence its chance resemblance to a predictor, which leaving
+    out members cannot reveal. The influences of each year on the coefficients, times the changes of
+    the predictors, are summed over the region; their long-run variance is the equal-weighted
+    cosine estimate.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def shared_signal_error(
     Raises
     ------
     ValueError
-        If a period has years that the data do not have, or year effects are asked of one member.
+        If a period has years that the data lack, or year effects are requested for one member.
     """
     checked = periods_within(periods, y)
     area, y, x = region_cells(region, y, x)
@@ -77,7 +77,7 @@ def add_shared_error(members: xr.Dataset, shared: xr.Dataset) -> xr.Dataset:
     """Return the intervals of the jackknife, widened by the error of the shared signal.
 
     The variances are added. This counts the members' own noise twice and is therefore
-    conservative. Student's t has the smaller of the two degrees of freedom.
+    conservative. Student's t uses the smaller of the two degrees of freedom.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def resampled_members(
     Raises
     ------
     ValueError
-        If a period has years that the data do not have, or year effects are asked of one member.
+        If a period has years that the data lack, or year effects are requested for one member.
     """
     checked = periods_within(periods, y)
     refuse_one_member(estimator, y.sizes["member"])
@@ -180,7 +180,7 @@ def resampled_years(
     """Return `period_carbon` with coefficients from resampled blocks of years.
 
     The same years are drawn for all cells and members. The changes of the predictors are not
-    resampled: they happened, and the question is what they are associated with. The result equals,
+    resampled: they are given, and the question is what they are associated with. The result equals,
     to rounding, that of fitting the drawn years again, but is computed from sums of products over
     the years.
 
@@ -199,7 +199,7 @@ def resampled_years(
     draws : int
         Number of draws.
     seed : int
-        Of the random numbers.
+        Seed of the random numbers.
 
     Returns
     -------
@@ -209,7 +209,7 @@ def resampled_years(
     Raises
     ------
     ValueError
-        If a period has years that the data do not have, or year effects are asked of one member.
+        If a period has years that the data lack, or year effects are requested for one member.
     """
     total = period_carbon(y, x, region, periods, estimator).sel(predictor=["total"])
     checked = periods_within(periods, y)
@@ -246,7 +246,7 @@ def _resampled_carbon(
     """Return PgC (draw, flux, predictor) from rows (predictors and fluxes, member, year, cell)."""
     known, cells = change.shape
     carbon = np.zeros((len(counts), len(rows) - known, known))
-    for start in range(0, cells, 128):  # so that the products of all draws fit into memory
+    for start in range(0, cells, 128):  # so that the products of all draws fit in memory
         here = slice(start, start + 128)
         b = resampled_slopes(rows[..., here], known, counts, pooled=pooled)
         carbon += np.einsum("dkpf,pk->dfp", np.nan_to_num(b), np.nan_to_num(change[:, here]))
@@ -264,9 +264,9 @@ def block_bootstrap(
 
     .. math:: \hat\theta \pm t_{T/L - 1} \, \mathrm{sd}(\theta^*),
 
-    with T years in the fit and L in a block. The intervals cover the chance of these years, not
-    what other members would have done; where residuals are correlated for longer than a block they
-    are too narrow.
+    with T years in the fit and L in a block. The intervals reflect the sampling of these years, not
+    how other members would differ; where residuals are correlated for longer than a block, they are
+    too narrow.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ d_j = v_j·v_j,
 
     b = U⁻¹ c,   c_j = v_j·y / d_j,   cov(b) = (U⁻¹ D⁻¹) S (U⁻¹ D⁻¹)ᵀ,
 
-where S is the variance of the sum of the scores v e, in which the kinds of errors differ.
+where S is the variance of the sum of the scores v e, which depends on the kind of errors.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from mpcf.method.slabs import gather, over_slabs
 from mpcf.method.vectors import EXACT, dot, multiply_into, subtract_scaled
 
 DEPENDENT = 1e-10
-"""Share of a predictor's spread below which the others explain it wholly."""
+"""Share of a predictor's spread below which the others count as explaining it fully."""
 
 Fits = namedtuple("Fits", "b se freedom r_squared r1 shares psi spread vif condition n reason")
 """Results by cell: (cell, response, predictor) for b, se, freedom and shares; (cell, response) for
@@ -277,7 +277,7 @@ def fit_cells(
     Parameters
     ----------
     y : ndarray (response, row, cell)
-        Any float; computed in float64.
+        Responses, any float; computed in float64.
     x : ndarray (predictor, row, cell)
         Predictors.
     panel : Panel
@@ -287,16 +287,16 @@ def fit_cells(
     weights : ndarray (1, row, cell), optional
         Weight of each row; 0 and NaN leave it out.
     shares : bool
-        Whether Shapley shares of R² are wanted.
+        Whether to compute Shapley shares of R².
     influence : bool
-        Whether the influence of each year is wanted; it takes the cosine errors.
+        Whether to compute the influence of each year; it requires the cosine errors.
     threads : int, optional
-        By default numba's number of threads.
+        Number of threads; by default numba's.
 
     Returns
     -------
     Fits
-        NaN, and a reason, in cells that cannot be fitted.
+        Results by cell; NaN, and a reason, in cells that cannot be fitted.
 
     References
     ----------

@@ -12,15 +12,15 @@ from mpcf.method.slabs import CELLS_PER_SLAB, over_slabs
 from mpcf.method.vectors import EXACT, add_up, dot, subtract_scaled
 
 PIVOT_TOLERANCE = 1e-12
-"""Share of a pivot below which what elimination leaves of it is rounding."""
+"""Share of a pivot below which what remains after elimination is rounding error."""
 
 
 @numba.njit(**EXACT)
 def _member_grams(z, k, panel, years, grams):
-    """Write Gram matrices of members (row, i, j ≥ i), and what effects take from their sum.
+    """Write Gram matrices of members (row, i, j ≥ i), and what effects subtract from their sum.
 
     They hold v_i·v_j and v_i·e_f. The first M rows are those within members. Then come, for
-    estimators whose effects join the members, the pairs m ≤ m′: of years in common (year effects)
+    estimators whose effects couple the members, the pairs m ≤ m′: of years in common (year effects)
     or of sums over years (one common mean).
     """
     members, columns = panel.members, z.shape[0]
@@ -69,7 +69,7 @@ def _divide(a, b):
 
 @numba.njit(**EXACT)
 def _root(a, whole):
-    """Take the root of a pivot, in place; NaN where nothing of the whole is left but rounding."""
+    """Take the root of a pivot, in place; NaN where only rounding error is left of the whole."""
     for i in range(a.size):
         a[i] = np.sqrt(a[i]) if a[i] > PIVOT_TOLERANCE * whole[i] else np.nan
 
@@ -102,7 +102,7 @@ def _solve(products, whole):
 def _resample_slab(slab, start, width, k, area, panel, base, summed, counts, pairs, parts):
     """Add the cells of a slab to `parts` (response, predictor and total, draw).
 
-    Draws lie innermost, so that what is done to one is done to many at once.
+    Draws are the innermost dimension, so that many are processed at once.
     """
     columns, rows = slab.shape[1:]
     members, draws = counts.shape
@@ -157,13 +157,13 @@ def resample_members(
 ) -> np.ndarray:
     r"""Return sums over cells of what predictors contribute, for resampled members.
 
-    Draws weigh the members' Gram matrices instead of fitting again. With year effects, the mean of
-    the drawn members is taken out of each year, which joins members:
+    Draws weight the members' Gram matrices instead of fitting again. With year effects, the mean of
+    the drawn members is removed from each year, which couples members:
 
     .. math:: G^* = \sum_m w_m G_{mm} - \frac1M \sum_m \sum_{m'} w_m w_{m'} G_{mm'} .
 
     The Gram matrices are of the orthogonal columns and the residuals of the whole sample, so that
-    the normal equations lose no digits where predictors are collinear.
+    the normal equations lose no precision where predictors are collinear.
 
     Parameters
     ----------
@@ -176,13 +176,13 @@ def resample_members(
     panel : Panel
         With one unit; gaps are not fitted.
     base : tuple of int
-        First year of the base period and the one after its last, as positions.
+        First year of the base period and the year after its last, as positions.
     summed : tuple of int
-        The same for the years whose departures from the base period are added up.
+        The same for the years whose departures from the base period are summed.
     counts : ndarray (draw, member)
         How often each member was drawn.
     threads : int, optional
-        By default numba's number of threads.
+        Number of threads; by default numba's.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Models side by side: how the soil water over permafrost changes, and what that does to uptake."""
+"""Compare models: changes of soil water over permafrost, and their effect on uptake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mpcf.method.regression import possible_estimators, predictors, response
 from mpcf.method.statistics import decadal_trend, regional_mean
 
 MOISTURE_MEANINGS = {name: MEANINGS[name].words for name in ("liquid", "total")}
-"""Meanings of moisture that are compared, and words for them."""
+"""Meanings of moisture that are compared, and their names in the text."""
 
 DEPTHS = (0.1, 1.0)
 """Depths to which soil water is summed, m: near the surface, and the root zone."""

@@ -1,4 +1,4 @@
-"""Meaning of the rows of a fit, and the numbers by which kernels know effects, errors and reasons.
+"""Meaning of the rows of a fit, and the codes that kernels use for effects, errors and reasons.
 
 The kernels are compiled by numba, which takes module constants but no strings.
 """
@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections import namedtuple
 
 RAW_TREND, YEAR_EFFECTS, FIRST_DIFFERENCES = range(3)
-"""Numbers of what is taken out before the fit."""
+"""Codes of the effects removed before the fit."""
 
 EFFECTS = ("raw trend", "year effects", "first differences")
-"""What is taken out before the fit, by number."""
+"""Effects removed before the fit, by code."""
 
 NO_ERRORS, OLS, NEWEY_WEST, COSINE, CLUSTER, EFFECTIVE_SAMPLE_SIZE = range(6)
-"""Numbers of the kinds of standard errors."""
+"""Codes of the kinds of standard errors."""
 
 ERRORS = ("none", "ols", "newey-west", "cosine", "cluster", "effective sample size")
-"""Kinds of standard errors, by number."""
+"""Kinds of standard errors, by code."""
 
 FITTED, TOO_FEW, CONSTANT, SINGULAR, UNRESOLVED = range(5)
-"""Numbers of the reasons why a cell was fitted or not."""
+"""Codes of the reasons why a cell was fitted or not."""
 
 REASONS = (
     "fitted",
@@ -29,7 +29,7 @@ REASONS = (
     "predictors depend on each other",
     "member and year effects cannot be separated",
 )
-"""Why a cell was fitted or not, by number."""
+"""Why a cell was fitted or not, by code."""
 
 Panel = namedtuple("Panel", "members units years effects errors lags min_rows")
-"""Meaning of the rows (member, unit, year), and what is asked of a fit."""
+"""Meaning of the rows (member, unit, year), and the options of a fit."""

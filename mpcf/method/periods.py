@@ -56,7 +56,7 @@ def periods(phases: Mapping[str, tuple[int, int]]) -> dict[str, Period]:
     Returns
     -------
     dict of str to Period
-        The warming phase, and the whole way until net zero.
+        The warming phase, and all years until net zero.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def periods_within(named: Mapping[str, tuple[int, int]], data: xr.DataArray) -> 
     named : mapping of str to (int, int)
         Inclusive first and last year of each period.
     data : DataArray (year, ...)
-        What is looked at.
+        The data to be used.
 
     Returns
     -------

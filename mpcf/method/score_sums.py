@@ -1,4 +1,4 @@
-"""Variance of the sum of scores, in which kinds of standard errors differ: compiled kernels."""
+"""Variance of the sum of scores for each kind of standard errors: compiled kernels."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def lag_one_products(a, b, years):
 
 
 def bandwidth(years: int) -> int:
-    r"""Return the number of years over which dependence is allowed for.
+    r"""Return the number of years over which dependence is taken into account.
 
     .. math:: \lceil 1.3 \sqrt T \rceil
 

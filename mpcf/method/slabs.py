@@ -1,8 +1,8 @@
-"""Gather cells in slabs: buffers in which the rows of one cell lie side by side.
+"""Gather cells in slabs: buffers in which the rows of one cell are contiguous.
 
 A cell then stays in the cache from its effects to its errors, and each goes through the same
-compiled code whatever its neighbours, the chunks or the number of threads, and so gives the same
-bits.
+compiled code whatever its neighbours, the chunks or the number of threads, so results are
+bit-identical.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from mpcf.method.vectors import EXACT
 
 CELLS_PER_SLAB = 64
-"""Cells that are gathered at a time: rows of 512 bytes, and a slab that fits the second cache."""
+"""Cells gathered at a time: rows of 512 bytes, and a slab that fits the second-level cache."""
 
 ROWS_PER_BLOCK = 32
-"""Rows that are turned at a time; a constant, since the compiler unrolls only what it knows."""
+"""Rows transposed at a time; a constant, since the compiler unrolls only loops of known length."""
 
 
 @numba.njit(**EXACT)
 def _gather_rows(source, start, slab, column):
-    """Copy cells that lie side by side (column, row, cell), `ROWS_PER_BLOCK` rows at a time."""
+    """Copy cells that are contiguous (column, row, cell), `ROWS_PER_BLOCK` rows at a time."""
     columns, rows, cells = source.shape
     width = min(CELLS_PER_SLAB, cells - start)
     stage = np.empty((ROWS_PER_BLOCK, width))
@@ -44,7 +44,7 @@ def _gather_rows(source, start, slab, column):
 
 @numba.njit(**EXACT)
 def _gather_cells(source, start, slab, column):
-    """Copy cells whose rows lie side by side (column, row, cell)."""
+    """Copy cells whose rows are contiguous (column, row, cell)."""
     columns, rows, cells = source.shape
     for c in range(min(CELLS_PER_SLAB, cells - start)):
         for j in range(columns):
@@ -86,7 +86,7 @@ def over_slabs(
     sources : tuple of ndarray (column, row, cell)
         Stacked one after the other along the columns of the slab, as float64.
     threads : int
-        Number of slabs that are worked on at the same time.
+        Number of slabs that are processed at the same time.
     """
     columns = sum(source.shape[0] for source in sources)
     _, rows, cells = sources[0].shape

@@ -1,7 +1,7 @@
 """Every defensible choice at once: the specification curve of moisture's contribution.
 
-A regression of uptake on moisture takes a dozen choices that nobody can prove right. Here all of
-their combinations are fitted, to show which results depend on a choice and which do not.
+A regression of uptake on moisture requires a dozen choices, none of which can be proved right. Here
+all their combinations are fitted, to show which results depend on a choice and which do not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHIFTS = (-10, 0, 10)
 """Years by which the end of a period is moved."""
 
 OWN_DEPTH = "its own"
-"""Depth of ``thaw_wetness``: that of the thaw."""
+"""Depth of ``thaw_wetness``: the thaw depth."""
 
 CHOICES: dict[str, dict[object, str]] = {
     "uptake": {"gpp-rh": "GPP − HR", "nep": "NEP"},
@@ -39,7 +39,7 @@ CHOICES: dict[str, dict[object, str]] = {
     "region": {"24 months": "24 months ≤ 0 °C", "2 m": "2 m ≤ 0 °C"},
     "shift": {-10: "10 yr earlier", 0: "as given", 10: "10 yr later"},
 }
-"""Columns of the table that hold choices, and the words for their options."""
+"""Columns of the table that hold choices, and the labels of their options."""
 
 STUDY_SPECIFICATION: dict[str, object] = {
     "uptake": "gpp-rh",
@@ -52,14 +52,14 @@ STUDY_SPECIFICATION: dict[str, object] = {
     "region": "24 months",
     "shift": 0,
 }
-"""The specification nearest to the study's words, which are GPP − HR, moisture, temperature and
-precipitation; what they leave open is filled with the book's defaults."""
+"""The specification closest to the study's wording: GPP − HR, moisture, temperature and
+precipitation. What that leaves open is set to the book's defaults."""
 
 TALLY_COLUMNS = ["specifications", "negative", "lowest", "largest"]
 """Columns of a tally."""
 
 RANKS = {"lowest": "the lowest", "largest": "largest in size"}
-"""Ranks of moisture's contribution that are marked along the curve, and words for them."""
+"""Ranks of moisture's contribution that are marked along the curve, and their labels."""
 
 _FIELDS = (
     *("gpp", "ra", "rh", "temperature", "precipitation"),
@@ -68,7 +68,7 @@ _FIELDS = (
 
 
 def region_definitions(yearly: xr.Dataset) -> xr.DataArray:
-    """Return the land area of the region by either definition of permafrost.
+    """Return the land area of the region by each definition of permafrost.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def specifications(yearly: xr.Dataset, phases: Mapping[str, tuple[int, int]]) ->
 
 
 def tally(frame: pd.DataFrame, by: str | None = None) -> pd.DataFrame:
-    """Return counts of specifications, by what moisture's contribution is in them.
+    """Return counts of specifications, by sign and rank of moisture's contribution.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def sensitivity_by_choice(frame: pd.DataFrame) -> pd.Series:
     Returns
     -------
     Series
-        Choice → highest less lowest share among its options, 0 to 1, the largest first.
+        Choice → highest minus lowest share among its options, 0 to 1, the largest first.
     """
     spread = {}
     for choice in CHOICES:
@@ -228,7 +228,7 @@ def sensitivity_by_choice(frame: pd.DataFrame) -> pd.Series:
 
 
 def one_step_away(frame: pd.DataFrame, choices: Mapping[str, object]) -> pd.DataFrame:
-    """Return the specifications that differ from given choices in one of them at most.
+    """Return the specifications that differ from given choices in at most one of them.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ def matching_truth(
     yearly: xr.Dataset,
     phases: Mapping[str, tuple[int, int]],
 ) -> list[float]:
-    """Return the truth for each specification: for its uptake, moisture, region and end.
+    """Return the truth for each specification, given its uptake, moisture, region and end.
 
     Parameters
     ----------
@@ -350,7 +350,7 @@ def _predictors(places: xr.Dataset, moisture: str, depth: str, season: str) -> x
 def _ends(
     yearly: xr.Dataset, phases: Mapping[str, tuple[int, int]]
 ) -> list[tuple[dict[str, object], Period]]:
-    """Return labels and years of every period, with each of its ends that the data hold."""
+    """Return labels and years of every period, with each of its ends within the data."""
     begin, end = int(yearly["year"][0]), int(yearly["year"][-1])
     return [
         ({"period": name, "last": last + shift, "shift": shift}, Period(first, last + shift))
@@ -363,7 +363,7 @@ def _ends(
 def _rows(
     labels: dict, b: xr.DataArray, change: xr.DataArray, weights: xr.DataArray
 ) -> list[dict[str, object]]:
-    """Add up places; return a row for each uptake, fit and region."""
+    """Sum over places; return a row for each uptake, fit and region."""
     names = b["predictor"].values
     slopes = b.transpose("flux", "place", "predictor").values
     summed = change.transpose("place", "predictor").values[:, : len(names)]

@@ -25,7 +25,7 @@ def regional_mean(values: xr.DataArray | xr.Dataset, region: xr.DataArray):
 
 
 def known_mean(values: xr.DataArray, dim: str | tuple[str, ...]) -> xr.DataArray:
-    r"""Return the mean of the values that are known.
+    r"""Return the mean of the known values.
 
     .. math:: \sum_{i\,\mathrm{known}} x_i / n_\mathrm{known}
 
@@ -110,7 +110,7 @@ def member_interval(values: xr.DataArray, level: float = 0.95) -> tuple[float, f
     Parameters
     ----------
     values : DataArray (member)
-        One value a member.
+        One value per member.
     level : float
         Coverage.
 
@@ -133,17 +133,17 @@ def member_interval(values: xr.DataArray, level: float = 0.95) -> tuple[float, f
 
 
 def member_test(values: xr.DataArray) -> xr.DataArray:
-    """Return the p of Student's t test of the members' mean against zero.
+    """Return the p value of Student's t test of the members' mean against zero.
 
     Parameters
     ----------
     values : DataArray (member, ...)
-        One value a member.
+        One value per member.
 
     Returns
     -------
     DataArray (...)
-        Two-sided p; NaN with fewer than two members.
+        Two-sided p value; NaN with fewer than two members.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def member_test(values: xr.DataArray) -> xr.DataArray:
 
 
 def false_discovery_mask(p: xr.DataArray, alpha: float = 0.10) -> xr.DataArray:
-    """Return the cells whose p passes the Benjamini–Hochberg threshold over all cells of a map.
+    """Return the cells whose p value passes the Benjamini–Hochberg threshold over a whole map.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def false_discovery_mask(p: xr.DataArray, alpha: float = 0.10) -> xr.DataArray:
 
 
 def detectable_correlation(n: int, *, power: float = 0.8, alpha: float = 0.05) -> float:
-    r"""Return the smallest correlation that is found significant with a given probability.
+    r"""Return the smallest correlation that is detected as significant with a given probability.
 
     .. math:: \operatorname{artanh}\rho + \frac{\rho}{2(n-1)} =
               \operatorname{artanh} r_c + \frac{z_\text{power}}{\sqrt{n-3}}, \quad
@@ -205,7 +205,7 @@ def detectable_correlation(n: int, *, power: float = 0.8, alpha: float = 0.05) -
     n : int
         Number of independent pairs, at least 4.
     power : float, optional
-        Probability of finding it.
+        Probability of detecting it.
     alpha : float, optional
         Level of the two-sided test.
 
@@ -274,7 +274,7 @@ def correlation_interval(r: float, n: int, *, level: float = 0.95) -> tuple[floa
 
 
 def weighted_correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> float:
-    """Return the correlation, weighted by area, over the cells that both know."""
+    """Return the area-weighted correlation over the cells where both have values."""
     known = np.isfinite(a) & np.isfinite(b)
     if known.sum() < 3:
         return float("nan")

@@ -1,7 +1,7 @@
-"""Known truth: what moisture's change did, from a source's twins, and how close a regression comes.
+"""The known effect of moisture's change, from a source's twins, and how close a regression gets.
 
-A source with twins has run the same members in worlds where moisture did not change. The
-difference is the effect itself: *lasting*, with the stocks that it leaves behind, or
+A source with twins has run the same members in worlds where moisture did not change. The difference
+is the effect itself: *lasting*, including the changed stocks that it leaves behind, or
 *instantaneous*, on the stocks as they are. A regression's b · Δx is an estimate of the latter.
 """
 
@@ -83,7 +83,7 @@ def score_against_truth(
     years: tuple[int, int],
     estimator: str,
 ) -> dict[str, float]:
-    r"""Return moisture's contribution by a regression beside the truth.
+    r"""Return moisture's contribution by a regression, and the truth.
 
     Every cell is fitted over all years up to the end of the period. The *null test* fits the same
     predictors to fluxes on which moisture has no effect: its contribution should be zero.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numba
 
 EXACT = {"nogil": True, "cache": True, "error_model": "numpy"}
-"""Options of kernels whose operations keep their order."""
+"""Compiler options of kernels whose operations must keep their order."""
 
 FAST = EXACT | {"fastmath": {"contract", "reassoc", "nsz"}}
-"""Options of sums, which the compiler may reorder to use vector instructions."""
+"""Compiler options of sums, which may be reordered to use vector instructions."""
 
 
 @numba.njit(**FAST)

@@ -1,9 +1,9 @@
-"""Run the book's chapters in order through papermill, but only those that are stale.
+"""Run the book's stale chapters in order, with papermill.
 
-A chapter's stamp holds a hash of everything that went in (the modules that its notebook reaches,
-the source's entry in the catalogue, the notebook, its parameters, and the inputs of the chapter
-before it) and a hash of what came out. A chapter is run again if either hash no longer holds: it
-was edited, something that it depends on has changed, or its results have been changed by hand.
+A chapter's stamp holds a hash of all its inputs (the modules that its notebook reaches, the
+source's entry in the catalogue, the notebook, its parameters, and the inputs of the chapter before
+it) and a hash of its outputs. A chapter is run again if either hash no longer matches: it was
+edited, something that it depends on has changed, or its results were changed by hand.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from mpcf.pipeline.runs import DEMO, Run, chapter_names, parameters
 
 def simulate(run: Run) -> bool:
     """
-    Make the demonstration ensemble, if what it is made from has changed.
+    Make the demonstration ensemble, if its inputs have changed.
 
     Parameters
     ----------
@@ -76,7 +76,8 @@ def run_chapters(run: Run, last: str | None = None) -> list[str]:
     run : Run
         Source, size and parameters.
     last : str, optional
-        The last chapter to run, which is executed in any case; by default, all stale chapters are.
+        The last chapter to run, which is executed even if up to date; by default, all stale
+        chapters are executed.
 
     Returns
     -------
@@ -162,7 +163,7 @@ def _run_chapter(run: Run, chapter: str, inputs: str, defaults: Mapping[str, obj
 
 @contextlib.contextmanager
 def _results_aside(run: Run, chapter: str) -> Iterator[None]:
-    """Let a chapter write new results, and put the previous ones back if it fails."""
+    """Let a chapter write new results, and restore the previous ones if it fails."""
     results, aside = (run.folder / name / chapter for name in ("results", "previous"))
     aside.parent.mkdir(parents=True, exist_ok=True)
     if results.exists() and not aside.exists():  # a killed run leaves them aside

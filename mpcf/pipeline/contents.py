@@ -14,7 +14,7 @@ def check_contents() -> None:
     """
     Check that the table of contents names every chapter, and only pages that exist.
 
-    This takes no time, so it is done before anything that takes long.
+    This is fast, so it is done before anything slow.
 
     Raises
     ------

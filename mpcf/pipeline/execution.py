@@ -1,4 +1,4 @@
-"""Execute a chapter through papermill, and tidy the executed notebook."""
+"""Execute a chapter with papermill, and tidy the executed notebook."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def execute_chapter(run: Run, chapter: str, values: Mapping[str, object]) -> Non
     except nbclient.exceptions.DeadKernelError:
         cell = _source_cell(source, _running_cell(aside))
         raise ChapterFailed(
-            chapter, cell, "its Python process died, perhaps for want of memory"
+            chapter, cell, "its Python process died, perhaps for lack of memory"
         ) from None
     finally:
         aside.unlink(missing_ok=True)
 
 
 def _keep_traceback(log: Path, lines: Sequence[str]) -> Path | None:
-    """Write a traceback without its colours; where the disk is full, there is none to read."""
+    """Write a traceback without its colours; return None if the disk is full."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(lines))
     try:
         write_atomic(log, f"{plain}\n")
@@ -90,7 +90,7 @@ def _keep_traceback(log: Path, lines: Sequence[str]) -> Path | None:
 
 
 def _error_text(kind: str, message: str, folder: Path) -> str:
-    """Say what a cell raised; of an error that a user can mend, the message says it all."""
+    """Return the text of a cell's error; only the message if the user can fix it."""
     known = getattr(errors, kind, None)
     if isinstance(known, type) and issubclass(known, errors.BookError):
         return message
@@ -147,7 +147,7 @@ def _running_cell(aside: Path) -> int:
 
 @contextlib.contextmanager
 def _environment(run: Run) -> Iterator[None]:
-    """Let the kernels find this build folder and the same data, whatever folder they run in."""
+    """Point the kernels to this build folder and the same data, whatever folder they run in."""
     values = {
         "MPCF_BUILD": str(run.folder.parent),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

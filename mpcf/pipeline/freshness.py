@@ -30,7 +30,7 @@ MAIN_PACKAGES = (
     ),
     *("pandas", "papermill", "scipy", "statsmodels", "xarray", "zarr"),
 )
-# Outputs that a chapter writes beside its own folder in results/.
+# Outputs that a chapter writes outside its own folder in results/.
 SHARED_OUTPUTS = {"01-data": ("yearly.zarr", "yearly.zarr.part")}
 # The chapter whose results depend on the records too, and the variable that names their folder.
 RECORDS_CHAPTER = "07-reality-check"
@@ -42,10 +42,10 @@ RECORDS_CHAPTER = "07-reality-check"
 def chapter_inputs(
     run: Run, defaults: Mapping[str, Mapping[str, object]], root: Path = closure.ROOT
 ) -> Iterator[tuple[str, str]]:
-    """Yield each chapter with the hash of what goes into it, chained from the data downwards.
+    """Yield each chapter with the hash of its inputs, chained from the data downwards.
 
-    What a chapter read from a network may have changed unseen, so what it made of it goes into
-    those below. Run a chapter before asking for the next one.
+    Data on a network may change unnoticed, so the outputs of a chapter that reads such data are
+    inputs of later chapters. Run a chapter before requesting the next one.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def chapter_inputs(
 
 
 def unwatched(run: Run) -> list[str]:
-    """Return the addresses that a run reads, whose changes no stamp can show.
+    """Return the addresses that a run reads, where stamps cannot detect changes.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def unwatched(run: Run) -> list[str]:
     Returns
     -------
     list of str
-        None of a source that is wholly on this machine, or that can't be read at all.
+        Empty for a source that is entirely on this machine, or that cannot be read at all.
     """
     if run.source == DEMO:
         return []
@@ -111,7 +111,7 @@ def _code_of(chapter: str) -> list[str]:
 
 
 def data_inputs(run: Run, root: Path = closure.ROOT) -> str:
-    """Return the hash of what the demonstration ensemble is made from: code, packages, size."""
+    """Return the hash of the demonstration ensemble's inputs: code, packages, size."""
     return stamps.digest(
         closure.digest(closure.reached(["from mpcf.demo.store import simulate"], root), root),
         stamps.versions(DATA_PACKAGES),
@@ -120,13 +120,13 @@ def data_inputs(run: Run, root: Path = closure.ROOT) -> str:
 
 
 def is_fresh(run: Run, chapter: str, inputs: str) -> bool:
-    """Check that a chapter was run with these inputs, and that its outputs are still those."""
+    """Check that a chapter was run with these inputs, and that its outputs are unchanged."""
     known = stamps.read(stamp_path(run, chapter))
     return known.get("inputs") == inputs and known.get("outputs") == outputs_hash(run, chapter)
 
 
 def outputs_hash(run: Run, chapter: str) -> str:
-    """Return the hash of what a chapter wrote."""
+    """Return the hash of a chapter's outputs."""
     names = (
         f"results/{chapter}",
         f"notebooks/{chapter}.ipynb",
@@ -136,26 +136,26 @@ def outputs_hash(run: Run, chapter: str) -> str:
 
 
 def _state_of_models(models: Iterable[str], quick: bool) -> list[dict | str | None]:
-    """State of the entries and yearly datasets of other sources that a chapter compares."""
+    """Return the state of the entries and yearly datasets of other sources in a comparison."""
     folders = [build_dir(model, quick) / "yearly.zarr" for model in models]
     return [*map(_entry, models), *map(stamps.fingerprint, folders)]
 
 
 def _state_of_records() -> str:
-    """State of the records; a downloaded one is known by the checksum of its entry."""
+    """Return the state of the records; a downloaded one is identified by its entry's checksum."""
     names = catalog.records()
     own = bool(os.environ.get(RECORDS_VARIABLE))
     return stamps.digest([_state_of(name) for name in names] if own else None, *map(_entry, names))
 
 
 def _entry(source: str) -> dict:
-    """Return what the catalogue says of a source; empty if it has no such entry."""
+    """Return a source's entry in the catalogue; empty if there is none."""
     known = catalog.read_catalogue().get(source)
     return known.model_dump(mode="json") if known else {}
 
 
 def _state_of(source: str, quick: bool = False) -> str:
-    """State of what a source is read from; if it can't be read, the reason, which may change."""
+    """Return the state of a source's files, or the reason why it cannot be read."""
     try:
         return stamps.digest(stamps.states(input_files(source, quick=quick)))
     except (DataError, OSError) as error:

@@ -28,7 +28,7 @@ GOALS = (
     ("1000 draws of members, raw trend", "mpcf, refits", 3000.0),
     ("1000 draws of members, year effects", "mpcf, refits", 3000.0),
 )
-"""Task, method to beat and by what factor; without a method, at most how many times the bound."""
+"""Task, method to beat and by what factor; without a method, the maximum multiple of the bound."""
 
 LIMITS = {
     REGRESSION: (
@@ -135,7 +135,7 @@ def reached(path: Path) -> pd.DataFrame:
 
 
 def entries(path: Path, folder: Path) -> dict[str, dict[str, object]]:
-    """Return the sentences of the page on speed and its figure, which is drawn.
+    """Return the sentences of the page on speed, and draw its figure.
 
     Parameters
     ----------
@@ -180,12 +180,12 @@ def entries(path: Path, folder: Path) -> dict[str, dict[str, object]]:
 
 
 def costs(path: Path) -> str:
-    """Format what ``python -m benchmarks.yearly`` measured last.
+    """Format the last results of ``python -m benchmarks.yearly``.
 
     Parameters
     ----------
     path : Path
-        Its results; the file may be missing.
+        Path of the results; the file may be missing.
 
     Returns
     -------

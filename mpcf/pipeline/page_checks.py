@@ -70,7 +70,7 @@ class _Page(HTMLParser):
             self.resources.append(known.get("href", ""))
 
     def handle_endtag(self, tag: str) -> None:
-        """Notice the end of code, whose text is not prose."""
+        """Record the end of code, whose text is not prose."""
         self._literal -= tag in _LITERAL
 
     def handle_data(self, data: str) -> None:

@@ -1,6 +1,6 @@
 """The API reference: which modules its pages show, and which functions a chapter uses.
 
-The pages are filled by autodoc from the docstrings; here is only what decides on their contents.
+The pages are filled by autodoc from the docstrings; this module decides only what they cover.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def modules(part: str) -> list[str]:
     Returns
     -------
     list of str
-        Dotted names, sorted; an ``__init__`` is left out, since it only passes names on.
+        Dotted names, sorted; an ``__init__`` is left out, since it only re-exports names.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def used_functions(sources: Iterable[str]) -> list[str]:
 
 
 def used_section(sources: Iterable[str]) -> str:
-    """Write the section of a chapter's page that leads to the functions it uses.
+    """Write the section of a chapter's page that links to the functions it uses.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def used_section(sources: Iterable[str]) -> str:
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield the names that code imports from ``mpcf``, each with what it stands for."""
+    """Yield the names that code imports from ``mpcf``, each with its full dotted name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mpcf":
             for alias in node.names:

@@ -112,7 +112,7 @@ def parameters() -> dict[str, dict[str, object]]:
             inspected = papermill.inspect_notebook(str(notebooks_folder() / f"{chapter}.ipynb"))
         except (NotJSONError, ValidationError) as error:
             why = str(error).partition("\n")[0]
-            raise NotebookError(f"notebooks/{chapter}.ipynb is no notebook: {why}") from error
+            raise NotebookError(f"notebooks/{chapter}.ipynb is not a notebook: {why}") from error
         if not inspected:
             raise NotebookError(f"notebooks/{chapter}.ipynb has no cell tagged 'parameters'")
         try:
@@ -145,7 +145,7 @@ def read_settings(texts: Iterable[str]) -> dict[str, object]:
     UnknownName
         If no chapter has such a parameter.
     InvalidChoice
-        If a text is not ``name=value``, or the value has another type than the default.
+        If a text is not ``name=value``, or the value's type differs from the default's.
     """
     known: dict[str, object] = {}
     for defaults in parameters().values():

@@ -1,6 +1,6 @@
 """Make the site: stage the executed chapters and the prose, render them, check the pages.
 
-The stage has the same folders as the sources, so that edit and launch links lead to files that
+The stage has the same folders as the sources, so that edit and launch links point to files that
 exist. The site is rendered in a folder of its own, checked, and only then moved into place.
 """
 
@@ -30,7 +30,7 @@ PACKAGES = ("jupyter-book", "myst-nb", "pydata-sphinx-theme", "sphinx", "sphinx-
 
 def build(run: Run) -> bool:
     """
-    Make the site of a run, if what it is made from has changed.
+    Make the site of a run, if its inputs have changed.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def build(run: Run) -> bool:
     Raises
     ------
     SiteError
-        If a chapter is stale, a marker's key is unknown, the rendering gives a warning or a page
-        has a fault. The last good site stays in place.
+        If a chapter is stale, a marker's key is unknown, rendering gives a warning or a page has a
+        fault. The last good site stays in place.
     SystemFault
         If the pages can't be written.
     """
@@ -128,7 +128,7 @@ def _inputs(run: Run) -> str:
     return stamps.digest(
         {name: stamps.fingerprint(root / name) for name in INPUTS},
         {name: stamps.fingerprint(run.folder / name) for name in outputs},
-        closure.digest(sorted(closure.ROOT.rglob("*.py"))),  # all is in the API reference
+        closure.digest(sorted(closure.ROOT.rglob("*.py"))),  # all modules are in the API reference
         stamps.fingerprint(measurements.results_file()),
         chapters.provenance(run),
         stamps.versions(PACKAGES),

@@ -24,7 +24,8 @@ COSTS = "benchmarks/results/yearly.json"
 SHOWN_PACKAGES = ("numpy", "xarray", "statsmodels", "numba", "papermill", "jupyter-book")
 
 BANNERS = ("**Demonstration data", "**Data of this page")
-"""Beginnings of the banner that a chapter shows itself, see `mpcf.book.chapter.Chapter.banner`."""
+"""Possible beginnings of the banner that a chapter shows itself, see
+`mpcf.book.chapter.Chapter.banner`."""
 
 _MARKER = re.compile(r"\{(number|sentence|figure-of-run|modules-of)\}`([^`\n]+)`")
 _TABLE_MARKER = re.compile(
@@ -84,7 +85,7 @@ def stage_pages(run: Run, stage: Path) -> None:
 
 def fill(text: str, page: str, entries: Mapping[str, Mapping]) -> str:
     """
-    Replace a page's markers by the run's numbers, sentences, figures and tables.
+    Replace a page's markers with the run's numbers, sentences, figures and tables.
 
     Parameters
     ----------
@@ -206,7 +207,7 @@ _TABLES = {"parameters": _table_of_parameters, "costs": _table_of_costs}
 
 
 def _complete(notebook, banner: str, footer: str) -> None:
-    """Add banner (unless the chapter shows one), links and footer; keep what a page can show."""
+    """Add banner (unless the chapter has one), links and footer; keep what a page can show."""
     import nbformat
 
     def cell(name: str, text: str):
@@ -230,7 +231,7 @@ def _complete(notebook, banner: str, footer: str) -> None:
 def join_hidden(cells: Sequence) -> list:
     """Join each hidden cell without output with the hidden cell after it.
 
-    Several folded cells in a row with nothing between them are of no use to a reader.
+    Several folded cells in a row, with nothing between them, do not help the reader.
 
     Parameters
     ----------
@@ -288,7 +289,7 @@ def _banner(run: Run) -> str:
 
 
 def _footer(run: Run, known: Mapping[str, Mapping], page: str, chapter: str = "") -> str:
-    """Format where a page's results come from: from one chapter, or from the whole run."""
+    """Format the provenance of a page's results: from one chapter, or from the whole run."""
     runs = [stamp for name, stamp in known.items() if name != "data" and stamp]
     stamp = known.get(chapter) or max(runs, key=lambda one: one["finished"])
     seconds = stamp["seconds"] if chapter else sum(one["seconds"] for one in runs)
@@ -317,7 +318,7 @@ def _footer(run: Run, known: Mapping[str, Mapping], page: str, chapter: str = ""
 
 
 def _config(root: Path) -> str:
-    """Return ``_config.yml``, with the repository's address and its buttons if there is one."""
+    """Return ``_config.yml``, with the repository's address and buttons if it has one."""
     import yaml
 
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Stamps: hashes of what went into a step and of what came out, which take seconds to check."""
+"""Stamps: hashes of a step's inputs and outputs, which take seconds to check."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read(path: Path) -> dict:
     Returns
     -------
     dict
-        Its values; empty if there is no stamp, or none that can be read.
+        Its values; empty if there is no readable stamp.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -39,14 +39,14 @@ def read(path: Path) -> dict:
 
 def write(path: Path, **values: object) -> None:
     """
-    Write a stamp, completely or not at all.
+    Write a stamp atomically.
 
     Parameters
     ----------
     path : Path
         Its file.
     **values : object
-        Its values, which JSON can hold.
+        Its values, which must be representable in JSON.
     """
     write_atomic(path, json.dumps(values, indent=1, sort_keys=True) + "\n")
 
@@ -65,7 +65,7 @@ def fingerprint(path: Path) -> str | None:
     Returns
     -------
     str or None
-        Its hash; None if it is not there.
+        Its hash; None if it does not exist.
     """
     if not path.exists():
         return None
@@ -107,7 +107,7 @@ def checksum(path: Path) -> str:
 
 def states(places: Iterable[str]) -> list[list]:
     """
-    Return what shows whether files have changed, without opening one.
+    Return the state of files, from which changes can be detected, without opening any.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ def states(places: Iterable[str]) -> list[list]:
     -------
     list of list
         Path, size in bytes and time of change in ns of each file and of each file of a folder,
-        links followed; path and None where there is nothing; an address alone, since nothing
-        says whether what is there has changed.
+        links followed; path and None where there is nothing; an address alone, since changes there
+        cannot be detected.
     """
     found: list[list] = []
     for place in places:
@@ -151,7 +151,7 @@ def digest(*parts: object) -> str:
     Parameters
     ----------
     *parts : object
-        Bytes, or values that JSON can hold.
+        Bytes, or values that can be represented in JSON.
 
     Returns
     -------

@@ -21,7 +21,7 @@ from mpcf.yearly.steps import Layout, take_band, take_block
 
 
 class Job:
-    """An unfinished yearly store, as it is on disk."""
+    """An unfinished yearly store on disk."""
 
     def __init__(self, monthly: xr.Dataset, folder: Path, memory: int) -> None:
         bounds = {name: monthly[name].compute() for name in ("time_bnds", "depth_bnds")}
@@ -36,7 +36,7 @@ class Job:
 
     @property
     def path(self) -> Path:
-        """Place of the finished store."""
+        """Path of the finished store."""
         return self.folder.with_name(self.folder.name.removesuffix(".part"))
 
     @cached_property
@@ -87,7 +87,7 @@ class Job:
         out = out.assign_coords(
             {name: self.monthly[name] for name in ("member", "depth", "lat", "lon")}
             | {"year": self.year, "season": sample["season"], "top": sample["top"]}
-        ).drop_encoding()  # a source in another Zarr format has encodings that can't be written
+        ).drop_encoding()  # a source in another Zarr format has encodings that cannot be written
         high, wide = self.plan.bands[0][1], self.plan.bands[0][3]
         sizes = dict(out.sizes)
         chunk = sizes | {"member": 1, "lat": high, "lon": wide}

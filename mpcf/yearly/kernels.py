@@ -1,8 +1,8 @@
 """Compiled kernels of months to years: numpy in, numpy out, one pass over the values read.
 
 They run in the calling thread and release Python's global lock, so that blocks can be processed in
-parallel. Sums are in float64, in the order of months and layers, so that a result does not depend
-on how the data were divided.
+parallel. Sums are in float64, in the order of months and layers, so that results do not depend on
+how the data were divided.
 """
 
 from __future__ import annotations

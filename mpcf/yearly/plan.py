@@ -28,10 +28,10 @@ LAYERED_COPIES = 3.5
 """The same for layers: the three layered variables and what is derived from them."""
 
 SHARE_FOR_READING = 4
-"""One part in so many of a block's memory is for the layered variables as read."""
+"""One over the share of a block's memory that holds the layered variables as read."""
 
 SHARE_FOR_RESULTS = 2
-"""One part in so many of a block's memory is for the results."""
+"""One over the share of a block's memory that holds the results."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
     -------
     Plan
         The blocks. A source chunk that is larger than `memory` allows is read once for each block
-        that needs a piece of it, and the memory is then that of the chunk.
+        that needs part of it, and then takes its full size in memory.
     """
     years, lat, lon = monthly.sizes["time"] // 12, monthly.sizes["lat"], monthly.sizes["lon"]
     layers = monthly.sizes["depth"]

@@ -1,4 +1,4 @@
-"""Progress of the writing of a yearly store, by this process or another."""
+"""Report progress in writing a yearly store, by this process or another."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def shown(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def progress_bar(job: Job, shown: bool) -> Iterator[tqdm]:
-    """Show the progress of the steps that this process takes.
+    """Show the progress of the steps that this process performs.
 
     Parameters
     ----------
     job : Job
-        The store that is written.
+        The store that is being written.
     shown : bool
         Whether to show the bar.
 

@@ -56,7 +56,7 @@ SURFACE = (*FLUXES, "tas", "pr", "snd", "cSoil")
 """Variables that are read, with and without layers; ``cSoil`` only where the source has it."""
 
 SERIES = ("co2", "warming")
-"""Variables that a member has as a whole, where the source has them."""
+"""Variables with one value per member and time, where the source has them."""
 
 GRID = ("areacella", "sftlf", "sftgif", "depth_bnds")
 """Variables copied from the source unchanged."""
@@ -217,7 +217,7 @@ def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
 
 
 def member_series(monthly: xr.Dataset) -> xr.Dataset:
-    """Return yearly means of the variables that a member has as a whole.
+    """Return yearly means of the variables that have one value per member and time.
 
     Parameters
     ----------
@@ -409,7 +409,7 @@ class _Block:
 
 
 def _load(values: xr.DataArray) -> np.ndarray:
-    """Return the values, loaded in this thread, since it is blocks that run in parallel."""
+    """Return the values, loaded in this thread, since blocks already run in parallel."""
     try:
         return load(values, scheduler="synchronous").values
     except Exception as error:

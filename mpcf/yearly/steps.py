@@ -96,13 +96,13 @@ def take_band(
     Parameters
     ----------
     series : Dataset or None
-        Months of the variables that a member has as a whole, to be written with this band.
+        Monthly variables without a grid, to be written with this band.
     folder : Path
         Folder of the unfinished store.
     step : tuple
         Which band it is.
     plan : Plan
-        How the ensemble is cut.
+        How the ensemble is divided.
     layout : Layout
         Order of the results in a block's file.
     """

@@ -44,7 +44,7 @@ CONNECT_SECONDS = 15
 """s, how long to wait for a Dask scheduler to answer."""
 
 _FINISHED = ".finished"
-# What no disk, network or worker raises.
+# Errors that no disk, network or worker raises.
 _BUGS = (
     *(ArithmeticError, AssertionError, AttributeError),
     *(LookupError, NameError, TypeError, ValueError),
@@ -100,7 +100,7 @@ def write_yearly(
     ):
         _work(job, pool, workers, bar)
     with _errors(job):
-        for stray in job.store.rglob("*.partial"):  # chunk that was being written at a kill
+        for stray in job.store.rglob("*.partial"):  # chunk being written at a kill
             stray.unlink()
         write_atomic(job.store / _FINISHED, job.key)
         replace_dir(job.store, path)
@@ -108,10 +108,10 @@ def write_yearly(
 
 
 def _work(job: Job, pool: Executor, workers: int, bar) -> None:
-    """Take all steps, a few more at a time than there are workers.
+    """Run all steps, with a few more submitted at a time than there are workers.
 
-    After a failure the steps that come before it are still taken, so that the first failure in
-    the order of the steps is reported, whichever worker was fastest.
+    After a failure, earlier steps are still run, so that the first failure in the order of the
+    steps is reported, whichever worker was fastest.
     """
     import dask
 
@@ -134,7 +134,7 @@ def _work(job: Job, pool: Executor, workers: int, bar) -> None:
                     failed[step] = error
                     continue
                 # bands come first, since a member's parts stay on disk until they are joined;
-                # two blocks that end together both find that they are the last
+                # two blocks that finish together both find that they are the last
                 following = [join for join in job.following(step) if join not in planned]
                 planned.update(following)
                 waiting.extendleft(following)
@@ -149,7 +149,7 @@ def _work(job: Job, pool: Executor, workers: int, bar) -> None:
 
 
 def _failure(future: Future) -> Exception | None:
-    """Return what made a step fail; a cluster that lost the step cancels it."""
+    """Return the error that made a step fail; a cluster that lost the step cancels it."""
     try:
         future.result()
     except Exception as error:
@@ -158,7 +158,7 @@ def _failure(future: Future) -> Exception | None:
 
 
 def _order(step: tuple) -> tuple:
-    """Return what steps are sorted by: a member's blocks by years and rows, then its bands."""
+    """Return the sort key of a step: a member's blocks by years and rows, then its bands."""
     kind, member, *ranges = step
     return member, kind == "band", *ranges
 
@@ -199,16 +199,16 @@ def _pool(scheduler: str | Client | None, memory: int) -> Iterator[tuple[Executo
 
 @contextlib.contextmanager
 def _errors(job: Job) -> Iterator[None]:
-    """Append to an error what was kept and how to resume."""
+    """Add to an error which steps were kept and how to resume."""
     try:
         yield
     except (OSError, CancelledError) as error:
-        raise YearlyStopped(f"{_text(error, job)}; {_how_to_go_on(job)}") from error
+        raise YearlyStopped(f"{_text(error, job)}; {_how_to_resume(job)}") from error
 
 
 @contextlib.contextmanager
 def _where(job: Job, step: tuple) -> Iterator[None]:
-    """Name the member and the years of a failure."""
+    """Add the member and the years to an error."""
     try:
         yield
     except Exception as error:
@@ -221,7 +221,7 @@ def _where(job: Job, step: tuple) -> Iterator[None]:
         if isinstance(error, _BUGS):
             error.add_note(where)
             raise
-        raise YearlyStopped(f"{where}: {_text(error, job)}; {_how_to_go_on(job)}") from error
+        raise YearlyStopped(f"{where}: {_text(error, job)}; {_how_to_resume(job)}") from error
 
 
 def _text(error: BaseException, job: Job) -> str:
@@ -233,10 +233,10 @@ def _text(error: BaseException, job: Job) -> str:
     return " ".join([text, *getattr(error, "__notes__", ())])
 
 
-def _how_to_go_on(job: Job) -> str:
+def _how_to_resume(job: Job) -> str:
     done = remaining(job.path) or (0, job.steps)
     return (
         f"{done[0]} of {done[1]} steps are done and kept in {job.folder}. Once the cause "
-        "is mended (disk space, network, damaged file, cluster), run the same again: it goes on "
-        "from there"
+        "is fixed (disk space, network, damaged file, cluster), run the same command again: it "
+        "resumes from there"
     )

@@ -1,4 +1,4 @@
-"""Across models: a planted change and effect come back, and the page's words turn with them."""
+"""Across models: a planted change and effect come back, and the page's words change with them."""
 
 import json
 from pathlib import Path
@@ -152,7 +152,7 @@ def test_models_are_compared_by_name_and_synthetic_ones_are_marked(sources):
     assert len(table) == 8
 
 
-def test_unknown_model_names_the_nearest(sources):
+def test_unknown_model_suggests_the_closest(sources):
     sources(ircc=planted())
     with pytest.raises(UnknownSource, match="did you mean cmip6"):
         compare("ircc", ["cmpi6"])
@@ -175,7 +175,7 @@ def test_entry_without_phases_is_refused(sources):
 
 @pytest.fixture
 def page(sources, monkeypatch):
-    """Run the chapter on planted sources, and give what it recorded."""
+    """Run the chapter on planted sources, and return what it recorded."""
     monkeypatch.setattr("IPython.display.display", lambda *shown, **options: None)
 
     def run(models=(), **yearly):

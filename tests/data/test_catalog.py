@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
-    """Give a folder with the book's catalogue, in which no data are."""
+    """Return a folder with the book's catalogue, in which no data are."""
     shutil.copy(ROOT / "catalog.yml", tmp_path)
     monkeypatch.chdir(tmp_path)
     for variable in ("MPCF_BUILD", "REALDATA_ROOT", "IRCC_DATA"):
@@ -282,7 +282,7 @@ def test_data_that_the_book_made_small_are_not_thinned_again(book, template):
 # ------------------------------------------------------------------------- what is not there
 
 
-def test_an_unknown_name_is_answered_with_the_nearest(book):
+def test_an_unknown_name_is_answered_with_the_closest(book):
     with pytest.raises(errors.UnknownSource, match="did you mean demo"):
         sources.open_source("demmo")
     with pytest.raises(errors.UnknownSource, match="did you mean toolik"):
@@ -326,7 +326,7 @@ def test_ircc_says_what_to_set(book, monkeypatch):
 
 def test_a_folder_that_is_laid_out_otherwise_is_answered_with_the_layout(book, monkeypatch):
     monkeypatch.setenv("IRCC_DATA", str(book))
-    with pytest.raises(DataError, match="holds no history files; expected is a folder per member"):
+    with pytest.raises(DataError, match="holds no history files; expected a folder per member"):
         sources.open_source("ircc")
 
 
@@ -472,7 +472,7 @@ def test_a_wrong_value_is_named_with_file_entry_and_key(book, changes, words):
     assert "\n" not in str(refused.value)
 
 
-def test_a_misspelt_key_is_answered_with_the_nearest(book):
+def test_a_misspelt_key_is_answered_with_the_closest(book):
     metadata = an_entry()["metadata"]
     metadata["conventoin"] = metadata.pop("convention")
     write_catalogue(book, mine=an_entry(metadata=metadata))
@@ -488,7 +488,7 @@ def test_a_template_without_quotes_is_answered_with_quotes(book, place):
     with pytest.raises(errors.CatalogError) as refused:
         catalog.sources()
     assert str(refused.value).endswith(
-        f'line 4: a text that begins with a template must stand in quotes: urlpath: "{place}"'
+        f'line 4: a text that begins with a template must be quoted: urlpath: "{place}"'
     )
 
 
@@ -522,7 +522,7 @@ SHA256 = hashlib.sha256(TABLE.encode()).hexdigest()
 
 @pytest.fixture
 def record(book):
-    """Give a function that writes a record's entry; its file is served from this machine."""
+    """Return a function that writes a record's entry; its file is served from this machine."""
     served = book / "served"
     served.mkdir()
     (served / "table.csv").write_text(TABLE)

@@ -1,4 +1,4 @@
-"""Every fault that the checks know is put into a good dataset and must be named."""
+"""Every fault that the checks cover is planted in a good dataset and must be named."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_a_good_dataset_passes(good):
     assert {finding.status for finding in examine(good)} == {"ok"}
 
 
-def test_what_a_reader_decided_is_told(good):
+def test_decisions_of_a_reader_are_reported(good):
     noted = good.assign_attrs(mpcf_notes="one thing\nanother")
     assert check_monthly(noted)[-2:] == ["note: one thing", "note: another"]
     assert [f.found for f in examine(noted) if f.status == "note"] == ["one thing", "another"]

@@ -24,7 +24,7 @@ PHASES = {"warming": (2000, 2001), "mitigation": (2002, 2002), "net-zero": (2003
 
 @pytest.fixture(scope="module")
 def part(quick_demo):
-    """Give four years of two members of the small demonstration ensemble."""
+    """Return four years of two members of the small demonstration ensemble."""
     times = xr.coders.CFDatetimeCoder(use_cftime=True)
     with xr.open_dataset(quick_demo, engine="zarr", decode_times=times, chunks={}) as demo:
         yield demo.isel(member=[0, 2], time=slice(0, 48)).drop_vars(["lat_bnds", "lon_bnds"])
@@ -40,7 +40,7 @@ def book(tmp_path, monkeypatch):
 
 
 def add_entry(book, folder):
-    """Do what the exported folder's note says."""
+    """Follow the instructions in the exported folder."""
     document = yaml.safe_load((book / "catalog.yml").read_text())
     document["sources"] |= yaml.safe_load((folder / "catalog-entry.yml").read_text())
     (book / "catalog.yml").write_text(yaml.safe_dump(document))
@@ -53,7 +53,7 @@ def test_the_demonstration_comes_back_exactly_through_the_catalogue(book, part, 
     assert catalog.entry("exported").phases == PHASES
     found = sources.open_source("exported")
     expected = part
-    if layout == "cmip6":  # members of CMIP6 have names, and are numbered anew
+    if layout == "cmip6":  # CMIP6 members have names, and are renumbered
         assert found.attrs["mpcf_members"] == "1 = r1i1p1f1, 2 = r3i1p1f1"
         expected = part.assign_coords(member=[1, 2])
     assert_same(found, expected)

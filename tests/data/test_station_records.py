@@ -1,4 +1,4 @@
-"""Known answers of the real records, and the station methods on series made for the purpose."""
+"""Known answers of the real records, and the station methods on constructed series."""
 
 import ast
 import json
@@ -30,7 +30,7 @@ ZERO_CURTAIN = [70, 80, 43, 72, 71, 72, 69, 65, 27, 76, 76, 52, 32]
 
 @pytest.fixture
 def record(monkeypatch):
-    """Give a function that opens a real record, or skips where there is none."""
+    """Return a function that opens a real record, or skips where there is none."""
     root = os.environ.get("REALDATA_ROOT") or str(ROOT.parent / "shared" / "realdata")
     monkeypatch.setenv("REALDATA_ROOT", root)
     monkeypatch.chdir(ROOT)
@@ -319,7 +319,7 @@ def test_a_record_that_came_back_into_reach_is_used_again(missing):
 
 @pytest.fixture
 def run_chapter(monkeypatch, tmp_path):
-    """Give a function that runs the notebook and returns what it shows and what it records."""
+    """Return a function that runs the notebook and returns what it shows and what it records."""
     papermill = pytest.importorskip("papermill")
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("MPCF_BUILD", str(tmp_path / "build"))

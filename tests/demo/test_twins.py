@@ -90,7 +90,7 @@ def test_effects_add_up_to_the_whole_change(world):
         assert np.abs(whole[-50:]).mean() > 1.0
 
 
-def test_the_rest_nullis_the_same_in_both_meanings_and_does_not_drift(world):
+def test_the_rest_null_is_the_same_in_both_meanings_and_does_not_drift(world):
     _, _, _, found = world
     at_rest = list(worlds.HELD).index("everything")
     both = found["direct"]["rh"][:, at_rest]
@@ -126,7 +126,7 @@ def test_instantaneous_effects_are_those_of_the_stocks_as_they_are(world):
     np.testing.assert_allclose(gpp[0, sides["co2"]], expected, rtol=1e-9, atol=1e-9)
 
 
-def test_null_twins_do_not_see_moisture(world):
+def test_null_twins_do_not_respond_to_moisture(world):
     """Their carbon is the same whatever the weather does to soil moisture."""
     experiment, _, made, _ = world
     years = 3

@@ -1,4 +1,4 @@
-"""Figures of the ground: what is drawn is what was given, on axes that say what they show."""
+"""Figures of the ground: they draw what they are given, on labelled axes."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt

@@ -1,4 +1,4 @@
-"""Figures and maps: what is drawn is what was given, without a network."""
+"""Figures and maps: they draw what they are given, without a network."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt

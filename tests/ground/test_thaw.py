@@ -54,7 +54,7 @@ def soils(draw):
 
 
 def thaw_depth_by_xarray(tsl):
-    """Give the same by whole arrays: the first node that is not thawed and the one above it."""
+    """Return the same by whole arrays: the first node that is not thawed and the one above it."""
     tsl = tsl.astype("float64")
     stopped = ~(tsl > 0)
     first = stopped.argmax("depth")
@@ -67,7 +67,7 @@ def thaw_depth_by_xarray(tsl):
 
 
 def permafrost_by_xarray(tsl_max):
-    """Give the same by whole arrays, shifted by a year."""
+    """Return the same by whole arrays, shifted by a year."""
     frozen = tsl_max.sel(depth=slice(None, 3.0)) <= 0
     lasts = (frozen & frozen.shift(year=1, fill_value=False)).any("depth")
     known = tsl_max.isel(depth=0, drop=True).notnull()

@@ -1,4 +1,4 @@
-"""Attribution: closed books, planted contributions, honest intervals."""
+"""Attribution: sums that close, planted contributions, honest intervals."""
 
 import numpy as np
 import pytest
@@ -274,7 +274,7 @@ def test_bootstrap_interval_covers_as_promised_where_percentiles_do_not(members)
     periods = {"all": (2015, 2039)}
 
     def ensemble(number):
-        """Members whose change, and whose response, differ."""
+        """Members that differ in their change and their response."""
         warming = np.linspace(0, 2, 40)[:, None, None] * rng.normal(1, 0.3, (number, 1, 1, 1))
         x = warming + rng.normal(size=(number, 40, 1, 1))
         y = -3 * x + rng.normal(0, 0.5, (number, 1, 1, 1)) * x + rng.normal(size=x.shape)

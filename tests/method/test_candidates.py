@@ -1,4 +1,4 @@
-"""Candidates: a planted truth comes back, and the null stays nothing."""
+"""Candidates: a planted truth comes back, and the null stays zero."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""One regression, one contribution: planted coefficients come back, whatever stands beside them."""
+"""One regression, one contribution: planted coefficients come back, whatever else is fitted."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_cells_of_a_region_keep_their_area_and_values():
         region_cells(region, region.assign_coords(lat=[61, 70]))
 
 
-def test_carbon_of_cells_that_none_knows_is_unknown():
+def test_carbon_is_unknown_where_no_cell_has_a_value():
     area = xr.DataArray([1e15, 2e15], dims="cell")
     density = xr.DataArray([[1.0, np.nan], [np.nan, np.nan]], dims=("flux", "cell"))
     one, none = petagrams(density, area).values

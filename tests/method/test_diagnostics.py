@@ -32,7 +32,7 @@ def kept():
     ids=["tests", "one member", "demonstration", "intervals", "blocks of years"],
 )
 def test_kept_numbers_are_those_of_the_code(kept, measure, case):
-    """One trial may tip where another processor rounds the last digit the other way."""
+    """One trial may differ where another processor rounds the last digit the other way."""
     again = pd.DataFrame(measure(case)).set_index(KEY)
     before = kept.set_index(KEY).loc[again.index]
     assert (before[["nominal", "trials"]] == again[["nominal", "trials"]]).all(axis=None)
@@ -54,7 +54,7 @@ def test_all_cases_are_kept_with_enough_trials(kept):
 
 @pytest.mark.parametrize("estimator", ["raw trend", "year effects"])
 def test_trials_are_regions_of_one_cell(estimator):
-    """What is tried is what chapter 5 computes."""
+    """What is simulated is what chapter 5 computes."""
     y, x, _ = sizes.simulate(sizes.Case(4, 51, 0.7, 1.0, effect=1.0), trials=3)
     part, error = sizes.contribution(y, x, estimator), sizes.shared_error(y, x, estimator)["se"]
     drawn = sizes._resampled(y, x, estimator)[0]
@@ -104,7 +104,7 @@ def test_missing_evidence_says_what_makes_it(tmp_path, monkeypatch):
         read("sizes")
 
 
-def test_the_nearest_case_is_no_kinder(kept):
+def test_the_closest_case_is_at_least_as_harsh(kept):
     tests = kept[kept["what"] == "size"]
     found = nearest_harsher_case(tests, members=9, years=120, phi=0.15, **{"common signal": 0.1})
     assert found[KEY[3:]].drop_duplicates().values.tolist() == [[8, 117, 0.3, 1.0]]
@@ -157,7 +157,7 @@ def test_what_the_book_warns_of_does_fail(kept):
     assert worst(long_memory, "raw trend", "cosine") > 0.15, "what chapter 4 says no row mends"
 
 
-def test_intervals_that_the_book_uses_hold_what_they_promise(kept):
+def test_intervals_that_the_book_uses_cover_as_promised(kept):
     rows = kept[kept["what"].str.startswith("coverage")]
     held = rows.set_index(["estimator", "error"])["measured"]
     assert held["raw trend", "jackknife, widened"].min() >= 0.93

@@ -79,7 +79,7 @@ def make_book(root):
 
 
 def execute(root, page):
-    """Run a page; give all that it shows as text."""
+    """Run a page; return all that it shows as text."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MPCF_BUILD", raising=False)
         page = papermill.execute_notebook(
@@ -106,7 +106,7 @@ def records(root, kind, chapter=""):
 
 @pytest.fixture(scope="module")
 def read_page(tmp_path_factory):
-    """Run a chapter on planted data; give what it recorded."""
+    """Run a chapter on planted data; return what it recorded."""
 
     def run(chapter, members, effect):
         root = tmp_path_factory.mktemp("book")
@@ -136,7 +136,7 @@ def in_one_page(chapters):
     return page
 
 
-def test_every_chapter_reads_one_member_and_says_what_it_cannot_tell(tmp_path):
+def test_every_chapter_reads_one_member_and_says_what_it_cannot_estimate(tmp_path):
     """The chapters of one source that `read_page` doesn't run, one after the other from months."""
     make_book(tmp_path)
     monthly = planted_months()
@@ -165,7 +165,7 @@ def test_every_chapter_reads_one_member_and_says_what_it_cannot_tell(tmp_path):
     assert "**Solution to 2.** One member has no test" in shown
 
 
-def test_regression_of_one_member_says_what_it_cannot_tell(read_page):
+def test_regression_of_one_member_says_what_it_cannot_estimate(read_page):
     shown, numbers, sentences = read_page("04-regression", 1, -2.0)
     assert "*Year effects* **can't be estimated**" in shown
     assert "Errors clustered by member" in shown and "**can't be given**" in shown
@@ -179,7 +179,7 @@ def test_regression_of_one_member_says_what_it_cannot_tell(read_page):
     assert numbers["04-regression/share_raw_low"]["value"] is None
 
 
-def test_regression_of_two_members_says_what_it_cannot_tell(read_page):
+def test_regression_of_two_members_says_what_it_cannot_estimate(read_page):
     shown, numbers, sentences = read_page("04-regression", 2, 2.0)
     finding = sentences["04-regression/finding"]
     assert "goes with **more** uptake, by the raw trend" in finding

@@ -30,7 +30,7 @@ def test_region_holds_cells_with_permafrost_all_through_the_base_period():
     np.testing.assert_array_equal(region, [[1e11, 1e11, 0, 0]])
 
 
-def test_region_asks_for_most_members():
+def test_region_requires_most_members():
     mask = np.ones((2, 20, 1, 4))
     mask[0, 5] = 0
     assert float(permafrost_region(yearly_with(mask)).sum()) == 0
@@ -46,7 +46,7 @@ def half_sea():
 
 
 @pytest.mark.filterwarnings("error")
-def test_sea_has_no_permafrost_and_makes_no_noise(half_sea):
+def test_sea_has_no_permafrost_and_gives_no_warning(half_sea):
     grid = xr.ones_like(half_sea.isel(member=0, year=0, drop=True), "float64")
     yearly = xr.Dataset({"permafrost": half_sea, "areacella": 2e11 * grid, "sftlf": 50 * grid})
     region = permafrost_region(yearly)
@@ -55,7 +55,7 @@ def test_sea_has_no_permafrost_and_makes_no_noise(half_sea):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", ["float32", "float64"])
-def test_mean_of_what_is_known_is_nan_where_nothing_is_and_makes_no_noise(half_sea, kind):
+def test_mean_of_what_is_known_is_nan_where_nothing_is_and_gives_no_warning(half_sea, kind):
     values = (2 * half_sea.where(half_sea["year"] > 2000)).astype(kind)
     values[0] = 6 * half_sea[0]
     mean = known_mean(values, ("member", "year"))
@@ -67,7 +67,7 @@ def test_mean_of_what_is_known_is_nan_where_nothing_is_and_makes_no_noise(half_s
     assert mean.dtype == kind
 
 
-def test_regional_mean_weighs_by_area_and_skips_what_is_outside():
+def test_regional_mean_weights_by_area_and_skips_what_is_outside():
     values = xr.DataArray([[1.0, 4.0, np.nan]], dims=("lat", "lon"))
     region = xr.DataArray([[3.0, 1.0, 0.0]], dims=("lat", "lon"))
     assert float(regional_mean(values, region)) == pytest.approx((3 * 1 + 1 * 4) / 4)

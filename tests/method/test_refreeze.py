@@ -1,4 +1,4 @@
-"""Refreezing against curves and return times that were made to be known."""
+"""Refreezing against curves and return times with known answers."""
 
 import numpy as np
 import pytest
@@ -141,10 +141,10 @@ def test_mean_effect_finds_a_planted_one_and_needs_four_members_for_its_interval
     assert one["high"].isnull().all()
 
 
-def test_a_change_that_is_only_moistures_is_told_by_twins_and_regression():
+def test_a_change_that_is_only_moistures_is_found_by_twins_and_regression():
     """Moisture rises by 1.5 after the base period, 3 days for each unit: 4.5 days.
 
-    The twins part from the run before the base period: 2 days that are no change since then.
+    The twins diverge from the run before the base period: 2 days that are no change since then.
     """
     y, x = ensemble_of([3.0, -1.0])
     risen = 1.5 * (x["year"] >= 2030) * (x["predictor"] == "moisture")

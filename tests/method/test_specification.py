@@ -37,7 +37,7 @@ def test_every_meaning_of_moisture_is_among_the_specifications():
 
 
 def planted(moisture=-3.0, temperature=1.0, *, respired=0.0, members=4, noise=0.0):
-    """Yearly data in which GPP and RA answer to moisture, whatever its meaning, depth or season.
+    """Yearly data in which GPP and RA respond to moisture, whatever its meaning, depth or season.
 
     All meanings of moisture are the same series, times a factor, so that every specification
     should find the planted effect. CO2 and precipitation have none.
@@ -204,7 +204,7 @@ def test_curve_is_sorted_and_marks_the_choices():
     plt.close(fig)
 
 
-def test_each_specification_stands_beside_the_truth_of_its_own_kind():
+def test_each_specification_is_compared_with_the_truth_of_its_own_kind():
     yearly = planted()
     years = yearly["year"]
     gram = xr.zeros_like(yearly["gpp"]) + (years >= 2015)  # g m-2 yr-1, since the base period
@@ -231,7 +231,7 @@ def test_each_specification_stands_beside_the_truth_of_its_own_kind():
 
 @pytest.fixture
 def page(monkeypatch, tmp_path):
-    """Run the chapter on a planted source without twins, and give what it recorded."""
+    """Run the chapter on a planted source without twins, and return what it recorded."""
     source = catalog.entry("ircc").model_copy(update={"phases": PHASES})
     monkeypatch.setattr(catalog, "entry", lambda name: source)
     monkeypatch.setattr(sources, "is_synthetic", lambda name, quick=False: True)
@@ -266,7 +266,7 @@ def test_sentences_turn_with_the_planted_sign(page, effect, counted):
     assert not any(key.startswith("08-robustness/truth.") for key in numbers)
 
 
-def test_sentence_says_that_the_sign_hangs_on_a_choice(page):
+def test_sentence_says_that_the_sign_depends_on_a_choice(page):
     sentences, numbers = page(planted(3.0, respired=6.0))
     assert f"negative in {EACH // 2} of {EACH}" in sentences["08-robustness/finding"]
     assert "Its sign hangs on the choices." in sentences["08-robustness/finding"]

@@ -62,7 +62,7 @@ class Book:
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory):
-    """The quick book, built by a run that was killed in chapter 3 and by one that went on."""
+    """The quick book, built by a run that was killed in chapter 3 and one that resumed."""
     book = Book(tmp_path_factory.mktemp("build"))
     book.kill_when((book.folder / "stamps" / "03-moisture-trends.json").is_file)
     assert not (book.folder / "html").exists()

@@ -152,7 +152,7 @@ def test_bar_of_the_yearly_data_ends_before_the_next_chapter(book, monkeypatch):
     assert said == ["yearly.zarr", "01-data", "end", *NAMES[1:]]
 
 
-def test_chapter_that_is_asked_for_runs_even_if_nothing_has_changed(book):
+def test_chapter_that_is_requested_runs_even_if_nothing_has_changed(book):
     assert chapters.run_chapters(RUN, last="02-thaw") == ["02-thaw"]
     assert chapters.stale_chapters(RUN) == []
 
@@ -236,7 +236,7 @@ def test_changed_entry_of_a_model_makes_its_comparison_stale(book):
 
 
 def change_entry(book, name):
-    """Describe an entry otherwise; without a name, write the same in another way."""
+    """Change an entry's description; without a name, write the same entry in another way."""
     path = book / "catalog.yml"
     catalogue = yaml.safe_load(path.read_text())
     if name:
@@ -322,7 +322,7 @@ def test_dead_process_is_a_failure(new_book):
         chapters.run_chapters(RUN)
 
 
-def test_build_that_was_killed_goes_on_where_it_was(new_book):
+def test_build_that_was_killed_resumes_where_it_was(new_book):
     waiting = WORK.format(name="02-thaw") + "import time\nif not wait.exists(): time.sleep(60)"
     write_notebook(
         new_book / "notebooks/02-thaw.ipynb",
@@ -351,14 +351,14 @@ def test_chapter_is_found_by_number_or_name(book, text):
     assert runs.find_chapter(text) == "02-thaw"
 
 
-def test_unknown_chapter_names_the_nearest(book):
+def test_unknown_chapter_suggests_the_closest(book):
     with pytest.raises(UnknownName, match="unknown chapter '02-thw'; did you mean 02-thaw"):
         runs.find_chapter("02-thw")
     with pytest.raises(UnknownName, match="valid names: 01-data, 02-thaw, 07-reality-check"):
         runs.find_chapter("99")
 
 
-def test_unknown_parameter_names_the_nearest(book):
+def test_unknown_parameter_suggests_the_closest(book):
     with pytest.raises(UnknownName, match="unknown parameter 'dept'; did you mean depth"):
         runs.read_settings(["dept=1"])
 

@@ -195,7 +195,7 @@ def test_a_model_that_is_not_chosen_is_not_watched(stores):
 # ---------------------------------------------------------------------------- what can't be watched
 
 
-def test_an_address_is_not_asked_and_is_named_once(book, monkeypatch, capsys):
+def test_an_address_is_not_contacted_and_is_named_once(book, monkeypatch, capsys):
     address = "http://127.0.0.1:9/catalog.json"
     monkeypatch.setenv("CMIP6_CATALOG", address)
     finish(CMIP6)
@@ -204,12 +204,12 @@ def test_an_address_is_not_asked_and_is_named_once(book, monkeypatch, capsys):
     __main__._bring_up_to_date(CMIP6)
     again = ".venv/bin/python -m mpcf run 01 --source cmip6"
     assert capsys.readouterr().out.splitlines() == [
-        f"not watched for changes: {address}; to read it anew: {again}",
+        f"not watched for changes: {address}; to read it again: {again}",
         "chapters: all up to date",
     ]
 
 
-def test_what_was_read_anew_from_an_address_makes_the_chapters_below_stale(book, monkeypatch):
+def test_what_was_read_again_from_an_address_makes_the_chapters_below_stale(book, monkeypatch):
     monkeypatch.setenv("CMIP6_CATALOG", "http://127.0.0.1:9/catalog.json")
     served = ["first"]
 
@@ -228,7 +228,7 @@ def test_what_was_read_anew_from_an_address_makes_the_chapters_below_stale(book,
     assert chapters.run_chapters(CMIP6) == NAMES[1:]
 
 
-def test_addresses_among_files_are_told_apart(book, tmp_path, monkeypatch):
+def test_addresses_among_files_are_distinguished(book, tmp_path, monkeypatch):
     path = add_history(tmp_path / "data")
     address = f"https://example.org/{HISTORY}"
     (tmp_path / "list.csv").write_text(

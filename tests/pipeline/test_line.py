@@ -1,4 +1,4 @@
-"""The whole line on the quick ensemble: numbers, kills, and runs that have nothing to do."""
+"""The whole line on the quick ensemble: numbers, kills, and runs with nothing to do."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_numbers_follow_their_schema(book):
         assert known["value"] is not None or known["reason"], key
 
 
-def test_killed_build_goes_on_where_it_was(book):
+def test_killed_build_resumes_where_it_was(book):
     said = book.said["after the kill"]
     executed = next(line for line in said.splitlines() if line.startswith("chapters executed:"))
     assert executed.removeprefix("chapters executed: ").split(", ") == CHAPTERS[2:]

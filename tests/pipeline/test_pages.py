@@ -1,4 +1,4 @@
-"""Every page as a reader meets it, from the disk and without a network."""
+"""Every page as a reader sees it, from the disk and without a network."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_all_chapters_are_pages():
 
 @pytest.fixture
 def view(browser, html):
-    """Open a page; what it asks of the network or complains about is kept in ``said``."""
+    """Open a page; its network requests and console errors are kept in ``said``."""
     page = browser.new_page(viewport=DESK)
     page.said = []
     page.on("console", lambda m: m.type == "error" and page.said.append(m.text))

@@ -1,4 +1,4 @@
-"""The yearly store comes out the same whatever the blocks, the workers and what cut a run short."""
+"""The yearly store comes out the same whatever the blocks, the workers and the interruptions."""
 
 import contextlib
 import errno
@@ -95,14 +95,14 @@ def lazy(source):
 
 @pytest.fixture(scope="module")
 def undisturbed(source, tmp_path_factory):
-    """What a run writes that nothing disturbs."""
+    """What an undisturbed run writes."""
     path = tmp_path_factory.mktemp("undisturbed") / "yearly.zarr"
     write_yearly(xr.open_zarr(source), path, progress=False, memory=SMALL)
     return files(path)
 
 
 def files(path):
-    """Give the content of all files of a store, but for the note of what it was made from."""
+    """Return the content of all files of a store, but for the note of what it was made from."""
     paths = (p for p in Path(path).rglob("*") if p.is_file() and p.name != ".finished")
     return {p.relative_to(path).as_posix(): p.read_bytes() for p in paths}
 
@@ -241,7 +241,7 @@ def test_chunks_hold_all_years(lazy, tmp_path):
 
 
 def long(lazy, members=1, years=1):
-    """Repeat the ensemble along members and time, lazily, with a calendar that goes on."""
+    """Repeat the ensemble along members and time, lazily, with a continuing calendar."""
     import cftime
 
     out = xr.concat([lazy.drop_vars(["time_bnds"])] * years, "time", data_vars="minimal")
@@ -286,7 +286,7 @@ def test_a_finished_store_is_left_alone(lazy, tmp_path):
     assert {p: p.stat().st_mtime_ns for p in path.rglob("*")} == before
 
 
-def test_other_data_are_written_anew(lazy, tmp_path):
+def test_other_data_are_written_again(lazy, tmp_path):
     path = tmp_path / "yearly.zarr"
     write_yearly(lazy, path, progress=False)
     other = lazy.load().assign(gpp=lazy["gpp"] * 2)
@@ -318,7 +318,7 @@ def fail_after(patch, count, error=None):
     patch.setattr(np, "save", failing)
 
 
-def test_a_full_disk_stops_with_an_error_and_the_next_run_goes_on(
+def test_a_full_disk_stops_with_an_error_and_the_next_run_resumes(
     lazy, tmp_path, undisturbed, monkeypatch
 ):
     path = tmp_path / "yearly.zarr"
@@ -326,7 +326,7 @@ def test_a_full_disk_stops_with_an_error_and_the_next_run_goes_on(
         fail_after(patch, 3)
         write_yearly(lazy, path, progress=False, memory=SMALL)
     text = str(stopped.value)
-    assert "No space left on device; free some space" in text and "goes on from there" in text
+    assert "No space left on device; free some space" in text and "resumes from there" in text
     assert "member 1" in text or "member 2" in text
     assert not path.exists()
     done, all_steps = remaining(path)
@@ -403,7 +403,7 @@ class Shaky(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_a_lost_network_stops_with_an_error_and_the_next_run_goes_on(source, tmp_path, undisturbed):
+def test_a_lost_network_stops_with_an_error_and_the_next_run_resumes(source, tmp_path, undisturbed):
     pytest.importorskip("aiohttp")
     handler = type("Handler", (Shaky,), {})
     serve = functools.partial(handler, directory=str(source.parent))
@@ -413,7 +413,7 @@ def test_a_lost_network_stops_with_an_error_and_the_next_run_goes_on(source, tmp
         path = tmp_path / "yearly.zarr"
         remote = xr.open_zarr(url)
         handler.left = 60
-        with pytest.raises(YearlyStopped, match=r"while reading \w+.*goes on from there"):
+        with pytest.raises(YearlyStopped, match=r"while reading \w+.*resumes from there"):
             write_yearly(remote, path, progress=False, memory=SMALL)
         assert not path.exists() and remaining(path)[0] > 0
         handler.left = None

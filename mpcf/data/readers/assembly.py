@@ -19,12 +19,12 @@ from mpcf.errors import DataError
 @dataclass
 class Run:
     """
-    A member in standard variables, before it joins the others.
+    A member in standard variables, before it is combined with the others.
 
     Attributes
     ----------
     member : str
-        Its name in the source.
+        Name of the member in the source.
     grid : mpcf.data.readers.grids.Grid
         Its grid.
     values : dict of str to DataArray
@@ -65,7 +65,7 @@ def soil_water(
     Parameters
     ----------
     run : Run
-        Has ``tsl`` on layers of which those of the water are the first; completed in place.
+        With ``tsl``, whose first layers are those of the water; completed in place.
     liquid, ice, total : DataArray (time, depth, lat, lon) or None
         kg m-2 per layer.
     notes : list of str
@@ -124,7 +124,7 @@ def assemble(
     maps : mapping of str to DataArray (lat, lon)
         ``areacella``, ``sftlf`` and, where there is one, ``sftgif``, whole grid.
     notes : list of str
-        Decisions of the reader; kept in the attribute ``mpcf_notes``, a line each.
+        Decisions of the reader; kept in the attribute ``mpcf_notes``, one per line.
     attrs : mapping
         Other attributes of the dataset.
 

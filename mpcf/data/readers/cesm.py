@@ -1,7 +1,7 @@
 """Read CESM history files, of its land model CLM and its atmosphere, as the standard dataset.
 
-One file may hold one variable of many months (``CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc``) or many
-variables of one (``CASE.clm2.h0.YYYY-MM.nc``).
+A file holds either one variable for many months (``CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc``) or
+many variables for one (``CASE.clm2.h0.YYYY-MM.nc``).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def is_wanted(path: str) -> bool:
     Returns
     -------
     bool
-        False for streams other than the monthly h0, and for time series of other variables.
+        False for streams other than the monthly h0, and for time series of variables not needed.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def read(members: Mapping[str, Sequence[Piece]]) -> xr.Dataset:
 
 
 def _having(pieces: Sequence[Piece], name: str) -> list[Piece]:
-    """Return the files that hold a variable; where a file of its own is there, only such files."""
+    """Return the files with a variable; if some hold it alone, only those."""
     found = [piece for piece in pieces if name in piece]
     own = [p for p in found if (m := _SERIES_NAME.search(p.path)) and m["variable"] == name]
     return own or found

@@ -36,7 +36,7 @@ PPM_PER_KG = 1e6 / DRY_AIR * MOLAR_MASS_AIR / MOLAR_MASS_CO2
 
 def lacking(variables: Sequence[str]) -> list[str]:
     """
-    Return what the book needs and a run lacks.
+    Return the variables that the book needs and a run lacks.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def lacking(variables: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        What is lacking; empty if the run is complete.
+        Variables that are missing; empty if the run is complete.
 
     Examples
     --------

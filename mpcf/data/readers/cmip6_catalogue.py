@@ -1,4 +1,4 @@
-"""Runs of an intake-esm catalogue: which there are, which will do, and their stores opened."""
+"""Find the complete runs in an intake-esm catalogue, and open their stores."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def open_runs(
     model : str or None
         Its ``source_id``; None takes the first, by name, that has what the book needs.
     experiments : sequence of str
-        ``experiment_id``, in their order in time; each ends where the next begins.
+        ``experiment_id``, in chronological order; each ends where the next begins.
     members : sequence of str
-        ``member_id``; all complete ones if there are none.
+        ``member_id``; if empty, all complete members.
 
     Returns
     -------
     members : dict of str to list of Piece
-        Member → its open stores, experiments in their order.
+        Member → its open stores, in the order of the experiments.
     fixed : list of Piece
         Open stores of cell area, land and ice fraction.
 
     Raises
     ------
     DataError
-        If no run has all that the book needs; the message says what is lacking.
+        If no run has all that the book needs; the message says what is missing.
     Unreachable
         If the catalogue or a store can't be reached.
     """
@@ -68,7 +68,7 @@ def open_one(
     place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
 ) -> Piece:
     """
-    Open one store of the runs that `open_runs` would open, for a look at its attributes.
+    Open one of the stores that `open_runs` would open, to read its attributes.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def input_places(
     place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
 ) -> list[str]:
     """
-    List what `open_runs` would read, without asking the network.
+    Return what `open_runs` would read, without using the network.
 
     Parameters
     ----------
@@ -111,13 +111,13 @@ def input_places(
     Returns
     -------
     list of str
-        The catalogue, the table beside it, and the stores and files of the chosen runs; of a
-        catalogue or table on the network its address alone.
+        The catalogue, its table, and the stores and files of the chosen runs; for a catalogue or
+        table on the network, only its address.
 
     Raises
     ------
     DataError
-        If no run has all that the book needs; the message says what is lacking.
+        If no run has all that the book needs; the message says what is missing.
     FileNotFoundError
         If there is no such catalogue.
     """
@@ -131,14 +131,14 @@ def input_places(
 
 
 def _table_file(place: str) -> str:
-    """Return where intake-esm finds the table of a catalogue on disk; empty if it holds it."""
+    """Return the path of a catalogue's table on disk; empty if the catalogue contains it."""
     path = Path(place)
     if not path.is_file():
         raise FileNotFoundError(f"there is no catalogue {place}")
     try:
         name = json.loads(path.read_text(encoding="utf-8")).get("catalog_file") or ""
     except (ValueError, AttributeError) as error:
-        raise DataError(f"{place} is no catalogue of intake-esm: {error}") from error
+        raise DataError(f"{place} is not an intake-esm catalogue: {error}") from error
     if not name or "://" in name:
         return name
     return str(Path(name).absolute() if Path(name).exists() else path.absolute().parent / name)
@@ -183,7 +183,7 @@ def _table(place: str) -> tuple[pd.DataFrame, str, bool]:
     except Exception as error:
         if is_remote(place):
             raise Unreachable(f"the catalogue {place} can't be read: {error}") from error
-        raise DataError(f"{place} is no catalogue of intake-esm: {error}") from error
+        raise DataError(f"{place} is not an intake-esm catalogue: {error}") from error
     if absent := [name for name in (*_COLUMNS, column) if name not in table.columns]:
         raise DataError(f"the catalogue {place} has no column {', '.join(absent)}")
     table = table.dropna(subset=[*_COLUMNS, column])
@@ -228,7 +228,7 @@ def _choose(
 
 
 def _best_grid(own: pd.DataFrame, experiments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Grid on which every experiment has every variable; otherwise what is lacking."""
+    """Return the grid on which every experiment has every variable, or what is missing."""
     absent = ["everything"]
     for grid in sorted(own["grid_label"].unique(), key=lambda label: (label != "gn", label)):
         on_grid = own[own["grid_label"] == grid]
@@ -257,13 +257,13 @@ def _rows(own: pd.DataFrame, grid: str, experiments: Sequence[str], member: str)
 
 
 def _absolute(path: str, place: str) -> str:
-    """Return a store's address; a path without a root starts where the catalogue is."""
+    """Return a store's address; a relative path starts at the catalogue."""
     if "://" in path or path.startswith("/"):
         if is_remote(place) and not path.startswith(("http://", "https://", "gs://", "s3://")):
             raise DataError(f"the catalogue {place} leads to '{path}', which is not on its network")
         return path
     if ".." in path.split("/"):
-        raise DataError(f"the catalogue {place} leads upwards by '..': {path}")
+        raise DataError(f"the catalogue {place} contains a path with '..': {path}")
     return urljoin(place, path) if is_remote(place) else str(Path(place).absolute().parent / path)
 
 

@@ -28,7 +28,7 @@ CHUNK_BYTES = 48 * 2**20
 @dataclass(frozen=True)
 class Piece:
     """
-    A file of a member as opened: lazy, with times not decoded.
+    An open file of a member: lazy, with times not decoded.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Piece:
     member : str
         The member it belongs to.
     raw : Dataset
-        What is in it.
+        Its contents.
     """
 
     path: str
@@ -95,7 +95,7 @@ def _graph_name(path: str, name: str, to: Conversion, months: Months | None) -> 
 
 
 class _Stored:
-    """A variable of one file as an array: read piece by piece, clean, and in the wanted unit."""
+    """A variable of one file as an array: read in pieces, clean, and in the wanted unit."""
 
     def __init__(
         self, variable: xr.Variable, to: Conversion, where: str, months: Months | None
@@ -206,7 +206,7 @@ def field(
     Raises
     ------
     DataError
-        If its unit or its dimensions are not understood.
+        If its unit or dimensions are not recognised.
     """
     import dask.array
 
@@ -323,7 +323,7 @@ def _check_next(before: Piece, piece: Piece, months: Months, name: str, *, overl
         )
     if own.first < months.stop and not (overlap and months.first < own.first):
         raise DataError(
-            f"{name} of member {piece.member} is there twice: {before.path} reaches to "
+            f"{name} of member {piece.member} occurs twice: {before.path} reaches to "
             f"{str(months)[-7:]} and {piece.path} holds {own}; remove one of the two"
         )
 
@@ -408,7 +408,7 @@ def check_layers(found: np.ndarray, nodes: np.ndarray, where: str) -> None:
     if found.shape != known.shape or not np.allclose(found, known, rtol=2e-3, atol=1e-4):
         raise DataError(
             f"{where} has layers at {_depths(found)} m, but soil temperature at {_depths(nodes)} m;"
-            " its layers have to be the first of those"
+            " its layers must be the first of those"
         )
 
 

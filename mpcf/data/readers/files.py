@@ -20,7 +20,7 @@ from mpcf.folders import files_below
 LAYOUT = "a folder per member, in it CESM history files CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc"
 
 MAX_LINKS = 1_000_000
-"""A listing with more links leads in circles."""
+"""Maximum number of links in a listing; one with more is circular."""
 
 _SECONDS = (10, 60)
 _MANIFEST = ("member", "variable", "url")
@@ -81,18 +81,18 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
     else:
         found = _folder(Path(place).expanduser(), is_wanted)
     if not found:
-        raise DataError(f"{place} holds no history files; expected is {LAYOUT}")
+        raise DataError(f"{place} holds no history files; expected {LAYOUT}")
     if empty := [name for name, files in found.items() if not files]:
         raise DataError(
             f"'{empty[0]}' in {place} holds no history files that the book can use; complete it, "
-            "or move it elsewhere if it is no member"
+            "or move it elsewhere if it is not a member"
         )
     return {name: sorted(found[name]) for name in sorted(found, key=natural_order)}
 
 
 def input_places(place: str, is_wanted: Callable[[str], bool]) -> list[str]:
     """
-    List what the members are read from, without asking the network.
+    Return what the members are read from, without using the network.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ def input_places(place: str, is_wanted: Callable[[str], bool]) -> list[str]:
     Returns
     -------
     list of str
-        The files of `member_files`, and the manifest that names them; of a listing or manifest on
-        the network its address alone.
+        The files of `member_files`, and the manifest that names them; for a listing or manifest on
+        the network, only its address.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def _folder(root: Path, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
     if loose := sorted(p.name for p in root.glob("*.nc")):
         raise DataError(
             f"{root} holds {loose[0]}{' and other files' if len(loose) > 1 else ''} outside a "
-            f"member's folder; expected is {LAYOUT} (for a single run, one such folder)"
+            f"member's folder; expected {LAYOUT} (for a single run, one such folder)"
         )
     return {
         folder.name: [
@@ -167,7 +167,7 @@ def _folder(root: Path, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
 
 
 class _Links(HTMLParser):
-    """Collects where the links of a page lead."""
+    """Collect the targets of a page's links."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class _Links(HTMLParser):
 
 
 def _listing(root: str, is_wanted: Callable[[str], bool]) -> dict[str, list[str]]:
-    """Follow an http listing downwards, never out of its root."""
+    """Follow an http listing downwards, never outside its root."""
     files: dict[str, list[str]] = {}
     todo, seen = [root], {root}
     while todo:
@@ -198,7 +198,7 @@ def _listing(root: str, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
             if url.endswith("/"):
                 todo.append(url)
             elif url.endswith(".nc") and not slash:
-                raise DataError(f"{url} lies outside a member's folder; expected is {LAYOUT}")
+                raise DataError(f"{url} lies outside a member's folder; expected {LAYOUT}")
             elif is_wanted(unquote(url)):
                 files[member].append(url)
     return files
@@ -248,8 +248,8 @@ def open_piece(path: str, member: str, xarray_kwargs: Mapping | None = None) -> 
     Parameters
     ----------
     path : str
-        Path or address: a netCDF file, here or on a server that serves parts of files, or an
-        OPeNDAP dataset.
+        Path or address of an OPeNDAP dataset or a netCDF file, on this machine or on a server that
+        serves parts of files.
     member : str
         Member that it belongs to.
     xarray_kwargs : mapping, optional
@@ -295,7 +295,7 @@ def open_piece(path: str, member: str, xarray_kwargs: Mapping | None = None) -> 
 
 
 def _is_opendap(url: str) -> bool:
-    """Ask for the dataset's description, which only an OPeNDAP server gives."""
+    """Check by asking for the dataset's description, which only an OPeNDAP server has."""
     import requests
 
     try:
@@ -310,7 +310,7 @@ def _check_serves_parts(url: str) -> None:
     answer.close()
     if answer.status_code != 206:
         raise Unreachable(
-            f"the server of {url} gives whole files only; download them (wget -r -np {url}) and "
+            f"the server of {url} serves only whole files; download them (wget -r -np {url}) and "
             "name the folder instead of the address"
         )
 

@@ -38,7 +38,7 @@ def whole_map(piece: Piece, name: str, units: str, *, absent: str | None = None)
     Raises
     ------
     DataError
-        If its unit or dimensions are not understood.
+        If its unit or dimensions are not recognised.
     """
     where = piece.where(name)
     variable = piece.raw.variables[name]
@@ -55,7 +55,7 @@ def whole_map(piece: Piece, name: str, units: str, *, absent: str | None = None)
 
 def cell_areas(found: xr.DataArray | None, grid: Grid, notes: list[str]) -> xr.DataArray:
     """
-    Return the area of the cells, computed from the grid if that of the source is wrong.
+    Return the area of the cells, computed from the grid if the source's is missing or wrong.
 
     Parameters
     ----------

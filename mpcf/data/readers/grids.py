@@ -13,7 +13,7 @@ SOUTH = 45.0
 """°N; the book is about the land north of it, and only its rows are read."""
 
 SAME_PLACE = 1e-3
-"""Degrees by which grids may differ and still be the same: files hold float32 and float64."""
+"""Degrees by which grids may differ and still count as the same: files hold float32 and float64."""
 
 LATITUDE = ("lat", "latitude")
 LONGITUDE = ("lon", "longitude")
@@ -107,11 +107,11 @@ def read_grid(raw: xr.Dataset, where: str) -> Grid:
         values = values.astype(float)
         limit = 90.001 if known is LATITUDE else 540.0
         if not (np.abs(values) <= limit).all() or not str(unit).lower().startswith("deg"):
-            raise DataError(f"{where}: '{name}' is not in degrees (units '{unit}'); repair it")
+            raise DataError(f"{where}: '{name}' is not in degrees (units '{unit}'); correct it")
         names.append(name)
         found.append(values)
     lat, lon = found
-    # rounded, since float32 brings 180 to either side of the seam
+    # rounded, since float32 puts 180 on either side of the seam
     lon = (np.round(lon, 4) + 180.0) % 360.0 - 180.0
     rows, columns = np.argsort(lat, kind="stable"), np.argsort(lon, kind="stable")
     for name, ordered in ((names[0], lat[rows]), (names[1], lon[columns])):

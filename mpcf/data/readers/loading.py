@@ -1,4 +1,4 @@
-"""Load lazy values so that an error does not depend on which thread came upon it first."""
+"""Load lazy values so that the error raised does not depend on the order of threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _collected: ContextVar[list[DataError] | None] = ContextVar("collected", default
 
 def load(values: xr.DataArray, *, scheduler: str | None = None) -> xr.DataArray:
     """
-    Return an array in memory; if several of its parts can't be read, report the first.
+    Return an array in memory; if several of its parts cannot be read, report the first.
 
     Parts are read in parallel, so Dask raises the error of whichever thread was fastest. After an
     error the blocks are therefore read again, one at a time and in order, up to the first that
@@ -45,7 +45,7 @@ def load(values: xr.DataArray, *, scheduler: str | None = None) -> xr.DataArray:
     if values.chunks is None:
         return values.load()
     blocks = values.data.to_delayed()
-    # a single block is computed as it is: of an array dask would make a copy
+    # a single block is computed directly: dask would copy an array
     whole = blocks.item() if blocks.size == 1 else values.data
     try:
         return values.copy(data=whole.compute(scheduler=scheduler))
@@ -79,7 +79,7 @@ def is_collected(error: DataError) -> bool:
     Returns
     -------
     bool
-        True if the reader has to go on with missing values, False if it has to raise the error.
+        True if the reader must continue with missing values, False if it must raise the error.
 
     Examples
     --------

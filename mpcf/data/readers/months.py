@@ -1,4 +1,4 @@
-"""Identify the month of each value from the bounds of its interval, never by a blind shift."""
+"""Identify the month of each value from the bounds of its interval, not by a fixed shift."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Months:
     first : int
         Year · 12 + month − 1 of the first.
     count : int
-        How many there are.
+        Number of months.
     calendar : str
         Calendar of the source.
     """
@@ -116,7 +116,7 @@ def read_months(raw: xr.Dataset, where: str) -> Months:
     if named is not None and named != (found.first, found.stop - 1):
         raise DataError(
             f"{where} holds {found}, but its name says {_text(named[0])} to {_text(named[1])}; it "
-            "may be cut short: get it again, or give it the name of its months"
+            "may be cut short: get it again, or rename it to match its months"
         )
     return found
 

@@ -47,7 +47,7 @@ def check_whole(path: Path) -> None:
 
 
 def _classic_size(file) -> int | None:
-    """Return the bytes that a file must have by its header; None if it does not say."""
+    """Return the size in bytes that a file's header implies; None if it does not say."""
     version = file.read(1)[0]
     if version not in (1, 2, 5):
         raise ValueError("unknown version")

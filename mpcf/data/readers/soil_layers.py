@@ -16,7 +16,7 @@ CLM5_NODES = (
     *(0.01, 0.04, 0.09, 0.16, 0.26, 0.40, 0.58, 0.80, 1.06, 1.36, 1.70, 2.08, 2.50, 2.99, 3.58),
     *(4.27, 5.06, 5.95, 6.94, 8.03, 9.795, 13.328, 19.483, 28.871, 41.998),
 )
-"""Depth, m, of their nodes."""
+"""Depth, m, of the nodes of these layers."""
 
 GRAVITY = 9.80616
 """m s-2 (CLM technical note)."""
@@ -82,9 +82,9 @@ def liquid_from_total(
     total : DataArray (depth, ...)
         Liquid and frozen water of the layer, kg m-2.
     temperature : DataArray (depth, ...)
-        Of the same layers, K.
+        Temperature of the same layers, K.
     thickness : DataArray (depth)
-        Of the layers, m.
+        Thickness of the layers, m.
 
     Returns
     -------

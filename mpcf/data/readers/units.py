@@ -42,7 +42,7 @@ _TERM = re.compile(r"(?P<symbol>[A-Za-z%]+?)(?:\^|\*\*)?(?P<power>[-+]?\d)?")
 
 @dataclass(frozen=True)
 class Conversion:
-    """What turns a value into the wanted unit: ``value * factor + offset``."""
+    """Conversion of a value to the wanted unit: ``value * factor + offset``."""
 
     factor: float
     offset: float = 0.0
@@ -71,7 +71,7 @@ def conversion(found: object, wanted: str, where: str, *, absent: str | None = N
     Raises
     ------
     DataError
-        If the unit is missing, unknown or of another dimension.
+        If the unit is missing, unknown or of a different dimension.
 
     Examples
     --------

@@ -18,7 +18,7 @@ PHASES = {"warming": (2000, 2001), "mitigation": (2002, 2002), "net-zero": (2003
 
 
 def make_ensemble(members=2, years=4, calendar="noleap"):
-    """Random values of a plausible size on 4 x 6 cells: two are sea, one is ice sheet."""
+    """Random values of plausible size on 4 x 6 cells: two are sea, one is ice sheet."""
     rng = np.random.default_rng(1)
     time, bounds = time_axis(Months(2000 * 12, 12 * years, calendar))
     edges = np.array([0.0, 0.05, 0.12, 0.36, 1.02, 3.47])
@@ -99,7 +99,7 @@ class _WholeFiles(SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def http_server(folder, parts=True):
-    """Serve a folder on this machine; gives its address."""
+    """Serve a folder on this machine; yields its address."""
     handler = partial(_Quiet if parts else _WholeFiles, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -117,7 +117,7 @@ class _Silent(WSGIRequestHandler):
 
 @functools.cache
 def _dap_handler(path):
-    """Give a WSGI application for one file; pydap's own handler of files can't cut them."""
+    """Return a WSGI application for one file; pydap's own handler of files can't cut them."""
     import netCDF4
     from pydap.handlers.lib import BaseHandler
     from pydap.model import BaseType, DatasetType
@@ -138,7 +138,7 @@ def _dap_handler(path):
 
 @contextlib.contextmanager
 def opendap_server(folder):
-    """Serve the netCDF files of a folder by OPeNDAP (DAP2); gives the address."""
+    """Serve the netCDF files of a folder by OPeNDAP (DAP2); yields the address."""
 
     def application(environ, start_response):
         path = folder / environ["PATH_INFO"].lstrip("/").rpartition(".")[0]

@@ -30,12 +30,12 @@ def read(stored):
 
 @pytest.fixture
 def files(stored_cesm):
-    """Give each member's files, to be changed."""
+    """Return each member's files, to be changed."""
     return {m: {p: raw.copy(deep=True) for p, raw in f.items()} for m, f in stored_cesm.items()}
 
 
 def of(files, name, member="002"):
-    """Give the paths of a variable's files of a member."""
+    """Return the paths of a variable's files of a member."""
     return [path for path in files[member] if f".{name}." in path]
 
 
@@ -253,7 +253,7 @@ def test_rock_within_the_soil_is_missing(ensemble, files):
         np.testing.assert_array_equal(found[name].isel(depth=3), ensemble[name].isel(depth=3))
 
 
-def test_months_outside_whole_years_are_left_out_and_told(ensemble, files):
+def test_months_outside_whole_years_are_left_out_and_noted(ensemble, files):
     files = monthly_files(files)
     for own in files.values():
         del own[max(own)]
@@ -273,7 +273,7 @@ def test_only_land_north_of_45_is_read(ensemble, files):
     np.testing.assert_array_equal(found["tas"], ensemble["tas"].isel(lat=[2, 3]))
 
 
-def test_a_cell_area_that_is_off_is_rebuilt_and_told(ensemble, files):
+def test_a_cell_area_that_is_off_is_rebuilt_and_noted(ensemble, files):
     for own in files.values():
         for path, raw in own.items():
             if "area" in raw:
@@ -283,7 +283,7 @@ def test_a_cell_area_that_is_off_is_rebuilt_and_told(ensemble, files):
     assert "adds up to 2.3 % of its grid's area" in found.attrs["mpcf_notes"]
 
 
-def test_an_optional_variable_of_some_members_is_left_out_and_told(files):
+def test_an_optional_variable_of_some_members_is_left_out_and_noted(files):
     for path in of(files, "TOTSOMC"):
         del files["002"][path]
     found = read(files)
@@ -362,7 +362,7 @@ REFUSED = {
         lambda f: change(f, "RAIN", on("RAIN", lambda v: v / 86400), ("002",)),
         r"RAIN of member 002 \(.*RAIN.*\) is at most .* look at its units",
     ),
-    "overlapping files": (twice, r"GPP of member 002 is there twice: .*remove one"),
+    "overlapping files": (twice, r"GPP of member 002 occurs twice: .*remove one"),
     "name of other months": (
         lambda f: rename(f, "GPP", "200301-200312", "200301-200412"),
         "200301-200412.nc holds 2003-01 to 2003-12, but its name says 2003-01 to 2004-12",
@@ -468,7 +468,7 @@ FOUND_BY_CHECKS = {
 
 
 @pytest.mark.parametrize("fault", FOUND_BY_CHECKS)
-def test_what_only_values_tell_is_found_by_the_checks(files, fault):
+def test_what_only_values_reveal_is_found_by_the_checks(files, fault):
     name, spoil, message = FOUND_BY_CHECKS[fault]
     change(files, name, on(name, spoil))
     errors = [f.found for f in examine(read(files)) if f.status == "error"]

@@ -18,7 +18,7 @@ from .helpers import assert_same
 
 @pytest.fixture
 def stores(stored_cmip6):
-    """Give each member's stores and the maps, to be changed."""
+    """Return each member's stores and the maps, to be changed."""
     members, fixed = stored_cmip6
     copied = {m: {p: raw.copy(deep=True) for p, raw in own.items()} for m, own in members.items()}
     return copied, {p: raw.copy(deep=True) for p, raw in fixed.items()}
@@ -69,7 +69,7 @@ def test_total_water_beside_one_of_its_parts_gives_the_other(ensemble, stores, k
     assert "mpcf_notes" not in found.attrs
 
 
-def test_total_water_alone_is_separated_by_temperature_and_told(ensemble, stores):
+def test_total_water_alone_is_separated_by_temperature_and_noted(ensemble, stores):
     as_total(stores)
     found = read(stores)
     assert LIQUID_FORMULA in found.attrs["mpcf_notes"]
@@ -136,7 +136,7 @@ def test_deeper_temperature_is_dropped(ensemble, stores):
         ("sftgif", "there is no sftgif"),
     ],
 )
-def test_a_map_that_is_missing_is_told(stores, fault, message):
+def test_a_map_that_is_missing_is_noted(stores, fault, message):
     del stores[1][next(p for p in stores[1] if f"/{fault}/" in p)]
     assert message in read(stores).attrs["mpcf_notes"]
 
@@ -164,7 +164,7 @@ def another(folder, tmp_path, change):
     return str(tmp_path / "catalog.json")
 
 
-def test_a_model_that_lacks_a_variable_is_passed_over(cmip6_folder, tmp_path):
+def test_a_model_that_lacks_a_variable_is_skipped(cmip6_folder, tmp_path):
     def add(table):
         poor = table[table["variable_id"] != "rh"].assign(source_id="A-model")
         return pd.concat([poor, table])
@@ -206,7 +206,7 @@ def test_of_two_versions_the_newer_is_read(cmip6_folder, tmp_path):
     [
         (lambda t: t.drop(columns="member_id"), "has no column member_id|no catalogue"),
         (lambda t: t.assign(zstore="/nowhere"), "/nowhere .* can't be opened"),
-        (lambda t: t.assign(zstore="../../etc"), "leads upwards"),
+        (lambda t: t.assign(zstore="../../etc"), "contains a path with"),
     ],
 )
 def test_a_catalogue_that_leads_nowhere_is_refused(cmip6_folder, tmp_path, change, message):
@@ -218,5 +218,5 @@ def test_a_catalogue_that_leads_nowhere_is_refused(cmip6_folder, tmp_path, chang
 @pytest.mark.parametrize("text", ["", "{}", "[1]", json.dumps({"id": "x"})])
 def test_a_file_that_is_no_catalogue_is_refused(tmp_path, text):
     (tmp_path / "catalog.json").write_text(text)
-    with pytest.raises(DataError, match="is no catalogue of intake-esm"):
+    with pytest.raises(DataError, match="is not an intake-esm catalogue"):
         cmip6_catalogue.open_runs(str(tmp_path / "catalog.json"), None, ["demo"], [])

@@ -101,12 +101,12 @@ def test_members_are_sorted_by_their_numbers(tmp_path):
 
 def test_files_outside_a_members_folder_are_refused(tmp_path):
     (tmp_path / "CASE.clm2.h0.GPP.200001-200012.nc").touch()
-    with pytest.raises(DataError, match="outside a member's folder; expected is"):
+    with pytest.raises(DataError, match="outside a member's folder; expected"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize("is_served", [False, True])
-def test_a_member_without_files_is_not_passed_over(tmp_path, is_served):
+def test_a_member_without_files_is_not_skipped(tmp_path, is_served):
     for name in ("001", "002"):
         (tmp_path / name).mkdir()
     (tmp_path / "001" / "CASE.clm2.h0.2000-01.nc").touch()

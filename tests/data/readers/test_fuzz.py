@@ -62,7 +62,7 @@ def classic_file(path, form):
 
 
 def header_bytes(path):
-    """Places of all bytes that are not values, whose bits nothing could check."""
+    """Positions of all bytes except values, whose bits cannot be checked."""
     data = path.read_bytes()
     is_header = np.ones(len(data), bool)
     with xr.open_dataset(path, decode_times=False, mask_and_scale=False) as raw:

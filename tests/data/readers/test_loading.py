@@ -79,7 +79,7 @@ def test_of_two_variables_of_a_block_the_first_by_name_is_named(stored_cesm, slo
 
 
 def test_an_error_of_a_block_does_not_linger(stored_cesm):
-    """What is collected while the first error is looked for is no part of a later reading."""
+    """Errors collected while searching for the first one do not affect later reads."""
     good, bad = damaged(stored_cesm), damaged(stored_cesm, "HR")
     values, _ = series(holding(bad["001"], "HR"), "HR", "kg m-2 s-1")
     with pytest.raises(DataError):

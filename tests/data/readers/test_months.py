@@ -1,4 +1,4 @@
-"""A value's month is told by the bounds of its interval, whatever the stamp and the calendar."""
+"""A value's month follows from the bounds of its interval, whatever the stamp and the calendar."""
 
 import cftime
 import numpy as np

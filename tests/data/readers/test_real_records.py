@@ -99,7 +99,7 @@ def test_values_of_access_are_its_own(access):
     np.testing.assert_array_equal(found[:, row, column], raw.sel(lat=60.0, lon=300.0))
 
 
-def test_the_cell_area_of_access_is_not_believed(access):
+def test_the_cell_area_of_access_is_not_trusted(access):
     notes = []
     area = cell_areas(whole_map(access["areacella"], "areacella", "m2"), access["tas"].grid, notes)
     assert "adds up to 2.3 % of its grid's area on the sphere" in notes[0]
