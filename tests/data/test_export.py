@@ -13,6 +13,7 @@ from mpcf import __main__ as command
 from mpcf.data import catalog, sources
 from mpcf.data.checks import check_monthly
 from mpcf.data.export import export
+from mpcf.errors import InvalidChoice
 from mpcf.yearly.reduction import to_yearly
 
 from .readers.helpers import assert_same, http_server, make_ensemble
@@ -111,7 +112,7 @@ def test_files_look_like_those_of_the_model(tmp_path, layout):
 
 def test_nothing_is_written_over(tmp_path):
     (tmp_path / "mine").write_text("precious")
-    with pytest.raises(FileExistsError, match="is not empty"):
+    with pytest.raises(InvalidChoice, match="is not empty"):
         export(make_ensemble(), tmp_path, "cesm", PHASES)
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
     with pytest.raises(ValueError, match="neither 'cesm' nor 'cmip6'"):
