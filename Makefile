@@ -16,7 +16,7 @@ book: .venv/installed
 test: .venv/installed
 	$(RUN) -m pytest -n 2 --dist loadfile
 
-# What takes minutes: writing that is killed at random times, servers that are lost.
+# Tests that take minutes: runs killed at random times, lost servers.
 test-slow: .venv/installed
 	$(RUN) -m pytest -m slow
 
@@ -29,7 +29,7 @@ serve: .venv/installed
 bench: .venv/installed
 	$(RUN) -m benchmarks
 
-# What the tests and intervals of the book keep of their promises, by simulation.
+# False-alarm rates of the book's tests and coverage of its intervals, by simulation.
 evidence: .venv/installed
 	$(RUN) -m evidence sizes
 	$(RUN) -m evidence draws
@@ -37,7 +37,7 @@ evidence: .venv/installed
 clean:
 	rm -rf _build
 
-# The exact versions of everything, from pyproject.toml's direct dependencies.
+# Exact versions of all packages, from the direct dependencies in pyproject.toml.
 requirements: .venv/installed
 	$(RUN) -m pip install --quiet uv
 	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --fork-strategy fewest \
@@ -45,7 +45,7 @@ requirements: .venv/installed
 	  --output-file requirements.txt
 	echo "-e ." >> requirements.txt
 
-# The environment, made once and again whenever requirements.txt changes.
+# The environment, rebuilt whenever requirements.txt changes.
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "error: $(PYTHON) is $$($(PYTHON) --version), but the book needs Python 3.11, 3.12" \

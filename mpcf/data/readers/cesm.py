@@ -134,7 +134,7 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     if absent:
         raise DataError(
             f"member {member} lacks {', '.join(absent)}; put the files "
-            f"CASE.clm2.h0.{absent[0].split()[0]}.YYYYMM-YYYYMM.nc (and so on) beside the others"
+            f"CASE.clm2.h0.{absent[0].split()[0]}.YYYYMM-YYYYMM.nc (and so on) next to the others"
         )
     values, months, origin = {}, {}, {}
     for name, raw in SINGLE.items():
@@ -213,7 +213,7 @@ def _edges(nodes: np.ndarray, pieces: Sequence[Piece]) -> np.ndarray:
     if thickness is None or thickness.shape != nodes.shape or not (thickness > 0).all():
         raise DataError(
             f"the soil layers with nodes at {', '.join(f'{z:.3g}' for z in nodes)} m are neither "
-            "CLM5's nor CLM4.5's; put a history file that holds DZSOI beside the others"
+            "CLM5's nor CLM4.5's; put a history file that holds DZSOI next to the others"
         )
     return np.concatenate([[0.0], np.cumsum(thickness)])
 

@@ -71,7 +71,7 @@ def test_zarr_behind_http_through_intake_esm(ensemble, cmip6_folder):
 def test_a_server_of_whole_files_only_says_what_to_do(cesm_folder):
     with (
         http_server(cesm_folder, parts=False) as address,
-        pytest.raises(errors.Unreachable, match="gives whole files only; download them"),
+        pytest.raises(errors.Unreachable, match="serves only whole files; download them"),
     ):
         read(address)
 
