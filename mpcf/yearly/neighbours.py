@@ -10,6 +10,7 @@ import xarray as xr
 from mpcf.data.variables import YEARLY
 from mpcf.ground.thaw import permafrost, permafrost_at
 from mpcf.ground.thaw_kernels import curtain_length
+from mpcf.ground.years import refuse_gaps
 
 CURTAIN_UPPER, CURTAIN_LOWER = 0.5, -0.5
 """°C: the zero curtain opens at or below the first and closes at or below the second."""
@@ -47,6 +48,11 @@ def join_years(reduced: xr.Dataset) -> xr.Dataset:
         `reduced` with ``permafrost, permafrost_at, talik`` (1, 0 or NaN), ``alt`` (m) and
         ``zero_curtain`` (days) in place of ``active_depth, open_layer, curtain_node``. Results that
         are not in `NEEDS_NEIGHBOUR_YEARS` may be missing.
+
+    Raises
+    ------
+    DataError
+        If years are not consecutive.
     """
     out = reduced.drop_vars(["active_depth", "open_layer", "curtain_node"])
     out["permafrost"] = permafrost(out["tsl_max"])
@@ -75,7 +81,13 @@ def zero_curtain(node: xr.DataArray) -> xr.DataArray:
     DataArray (year, ...)
         Days, from the autumn and winter that begin in that year; NaN where the soil does not pass
         both bounds by May, and in the last year.
+
+    Raises
+    ------
+    DataError
+        If years are not consecutive.
     """
+    refuse_gaps("zero curtains", node)
     months = node.transpose("year", ..., "curtain")
     autumn = np.full(months.shape, np.nan, months.dtype)
     autumn[..., :5] = months.values[..., 5:]

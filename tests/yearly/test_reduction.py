@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpcf.data.variables import YEARLY
+from mpcf.errors import DataError
 from mpcf.folders import build_dir
 from mpcf.ground.constants import HEAT_CAPACITY_ICE, HEAT_CAPACITY_WATER, LATENT_HEAT_OF_FUSION
 from mpcf.ground.thaw import thaw_depth
 from mpcf.yearly.kernels import soil_temperature
-from mpcf.yearly.reduction import SOLID_HEAT_CAPACITY, to_yearly
+from mpcf.yearly.neighbours import join_years, zero_curtain
+from mpcf.yearly.reduction import SOLID_HEAT_CAPACITY, reduce_months, to_yearly
 from mpcf.yearly.stream import write_yearly
 
 SUMMER_DAYS = 31 + 30 + 31 + 31 + 30
@@ -191,3 +193,10 @@ def test_written_member_by_member(monthly, tmp_path, monkeypatch):
     for name in expected.data_vars:
         xr.testing.assert_equal(written[name], expected[name])
     assert [p.name for p in path.parent.iterdir()] == ["yearly.zarr"]
+
+
+def test_years_that_are_apart_are_not_joined(monthly):
+    reduced = reduce_months(monthly).assign_coords(year=[2000, 2001, 2050])
+    for call in (lambda: join_years(reduced), lambda: zero_curtain(reduced["curtain_node"])):
+        with pytest.raises(DataError, match="years 2001 and 2050 are not consecutive"):
+            call()
