@@ -9,6 +9,7 @@ import xarray as xr
 
 from mpcf.data.checks import name_in_source
 from mpcf.errors import DataError
+from mpcf.ground.years import refuse_gaps
 
 NEIGHBOURS = 5
 """Years on either side with which a year is compared."""
@@ -89,8 +90,9 @@ def check_yearly(yearly: xr.Dataset, monthly: xr.Dataset) -> str:
     ------
     DataError
         If a check fails; the message names the variable, the member, the years and what
-        to do.
+        to do. Years that are not consecutive fail too.
     """
+    refuse_gaps("comparisons with neighbouring years", yearly)
     bare = yearly["sftgif"] < 50 if "sftgif" in yearly else None
     years = yearly["year"].values
     for name, plausible in PLAUSIBLE_YEAR.items():

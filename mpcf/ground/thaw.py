@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.ground.thaw_kernels import crossing_of_layers, crossing_of_profiles, frozen_two_years
+from mpcf.ground.years import refuse_gaps
 
 PERMAFROST_DEPTH = 3.0
 """Depth, m, down to which permafrost is looked for."""
@@ -95,6 +96,11 @@ def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
         1 with permafrost, 0 without, NaN in the first year and where the year or the previous one
         has no data.
 
+    Raises
+    ------
+    DataError
+        If years are not consecutive.
+
     References
     ----------
     Two consecutive years at or below 0 °C: the definition of the International Permafrost
@@ -107,6 +113,7 @@ def permafrost(tsl_max: xr.DataArray) -> xr.DataArray:
     >>> permafrost(warmest).values
     array([nan,  1.,  0.], dtype=float32)
     """
+    refuse_gaps("permafrost masks", tsl_max)
     nodes = tsl_max.sel(depth=slice(None, PERMAFROST_DEPTH)).sizes["depth"]
     frozen = xr.apply_ufunc(
         _frozen_two_years,
@@ -181,12 +188,18 @@ def lasting(mask: xr.DataArray, years: int = 10) -> xr.DataArray:
     DataArray (year, ...)
         1 or 0; NaN before the first lasting state.
 
+    Raises
+    ------
+    DataError
+        If years are not consecutive.
+
     Examples
     --------
     >>> mask = xr.DataArray([1, 1, 1, 0, 1, 0, 0, 0], {"year": range(8)}, "year")
     >>> lasting(mask, years=3).values
     array([1., 1., 1., 1., 1., 0., 0., 0.])
     """
+    refuse_gaps("lasting states", mask)
     ahead = mask.astype("float64").rolling(year=years).mean().shift(year=1 - years)
     state = ahead.where((ahead == 0) | (ahead == 1))
     return state.ffill("year").rename(mask.name)

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.ground.thaw import PERMAFROST_DEPTH
+from mpcf.ground.years import refuse_gaps
 from mpcf.method.design import Design, petagrams, region_cells
 from mpcf.method.moisture import MEANINGS, moisture_index
 from mpcf.method.periods import base_mean, periods_within
@@ -50,6 +51,7 @@ def _times_temperature(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
 
 
 def _lagged(m: xr.DataArray, _yearly: xr.Dataset) -> Terms:
+    refuse_gaps("lagged predictors", m, instead="select consecutive years or another candidate")
     before = m.shift(year=1)
     first = m["year"] == m["year"][0]
     return {"moisture": m, "moisture a year ago": xr.where(first, m, before)}
@@ -98,6 +100,11 @@ def candidate_predictors(
     -------
     DataArray (predictor, member, year, lat, lon)
         Terms, each in its own unit.
+
+    Raises
+    ------
+    DataError
+        If the candidate is ``lagged`` and years are not consecutive.
     """
     terms = CANDIDATES[candidate](moisture, yearly)
     for name in ("temperature", "precipitation"):
@@ -144,6 +151,8 @@ def score_candidates(
     ------
     ValueError
         If a period has years that the data do not have.
+    DataError
+        If years are not consecutive.
     """
     checked = periods_within(periods, y)
     area, yearly, y, null, truth = region_cells(region, yearly[_FIELDS], y, null, truth)

@@ -7,12 +7,19 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from mpcf.ground.years import refuse_gaps
 from mpcf.method.attribution import moisture_lead, period_carbon
 from mpcf.method.design import GRAMS_PER_PETAGRAM, Design, petagrams, region_cells, summed_change
 from mpcf.method.member_draws import resample_members
 from mpcf.method.panel import Panel
 from mpcf.method.periods import base_period, periods_within
-from mpcf.method.regression import ESTIMATORS, long_run_error, refuse_one_member, transform
+from mpcf.method.regression import (
+    ESTIMATORS,
+    long_run_error,
+    refuse_differences_over_gaps,
+    refuse_one_member,
+    transform,
+)
 from mpcf.method.resampling import block_length, draw_years, resampled_slopes
 from mpcf.method.statistics import t_factor
 
@@ -54,6 +61,8 @@ def shared_signal_error(
     ------
     ValueError
         If a period has years that the data lack, or year effects are requested for one member.
+    DataError
+        If years are not consecutive.
     """
     checked = periods_within(periods, y)
     area, y, x = region_cells(region, y, x)
@@ -137,16 +146,19 @@ def resampled_members(
     ------
     ValueError
         If a period has years that the data lack, or year effects are requested for one member.
+    DataError
+        If first differences are requested of years that are not consecutive.
     """
     checked = periods_within(periods, y)
     refuse_one_member(estimator, y.sizes["member"])
     area, y, x = region_cells(region, y, x)
     rows = ("member", "year", "cell")
     base = len(y.sel(year=base_period(y))["year"])
-    first_year = int(y["year"][0])
     parts = []
     for period in checked.values():
         now = [a.sel(year=period.so_far) for a in (y, x)]
+        refuse_differences_over_gaps(estimator, *now)
+        summed = y.indexes["year"].slice_indexer(period.first, period.last)
         left, design = (
             a.transpose(name, *rows).values.reshape(a.sizes[name], -1, a.sizes["cell"])
             for name, a in zip(("flux", "predictor"), now, strict=True)
@@ -158,7 +170,7 @@ def resampled_members(
             area.values / GRAMS_PER_PETAGRAM,
             panel,
             base=(0, base),
-            summed=(period.first - first_year, period.last + 1 - first_year),
+            summed=(summed.start, summed.stop),
             counts=counts,
         )
         part, total = drawn[..., :-1], drawn[..., -1:]
@@ -210,6 +222,8 @@ def resampled_years(
     ------
     ValueError
         If a period has years that the data lack, or year effects are requested for one member.
+    DataError
+        If years are not consecutive.
     """
     total = period_carbon(y, x, region, periods, estimator).sel(predictor=["total"])
     checked = periods_within(periods, y)
@@ -217,11 +231,11 @@ def resampled_years(
     parts = []
     for period in checked.values():
         change = summed_change(x, period)
+        fitted = [a.sel(year=period.so_far) for a in (y, x)]
+        refuse_gaps("blocks of years", *fitted)
         left, design = (
-            transform(a.sel(year=period.so_far), estimator).transpose(
-                name, "member", "year", "cell"
-            )
-            for name, a in (("flux", y), ("predictor", x))
+            transform(a, estimator).transpose(name, "member", "year", "cell")
+            for name, a in zip(("flux", "predictor"), fitted, strict=True)
         )
         parts.append(
             _resampled_carbon(
@@ -286,6 +300,11 @@ def block_bootstrap(
     Dataset (period, flux, predictor)
         ``estimate``, ``se``, ``low``, ``high``, PgC. ``predictor`` ends with what
         `moisture_lead` returns. The total has no error: it was not estimated.
+
+    Raises
+    ------
+    DataError
+        If years are not consecutive.
     """
     whole = period_carbon(y, x, region, periods, estimator)
     drawn = resampled_years(y, x, region, periods, estimator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from mpcf.data.phases import BASE_YEARS
@@ -94,9 +95,8 @@ def periods_within(named: Mapping[str, tuple[int, int]], data: xr.DataArray) -> 
     >>> periods_within({"warming": (2000, 2050)}, data)["warming"].last
     2050
     """
-    begin, end = int(data["year"][0]), int(data["year"][-1])
     for name, (first, last) in named.items():
-        if first < begin or last > end:
+        if not np.isin(np.arange(first, last + 1), data["year"]).all():
             raise CatalogError(
                 f"period '{name}' is {first}–{last}, but the data do not hold all of it"
             )

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.ground.thaw import lasting
+from mpcf.ground.years import refuse_gaps
 from mpcf.method.attribution import regional_carbon
 from mpcf.method.design import Design
 from mpcf.method.moisture import moisture_index
@@ -55,7 +56,13 @@ def smooth(series: xr.DataArray) -> xr.DataArray:
     -------
     DataArray (year, ...)
         Same unit.
+
+    Raises
+    ------
+    DataError
+        If years are not consecutive.
     """
+    refuse_gaps("running means", series)
     return series.rolling(year=SMOOTHING_YEARS, center=True, min_periods=1).mean()
 
 
@@ -69,7 +76,7 @@ def equal_warming_lag(volume: xr.DataArray, warming: xr.DataArray) -> float:
     Parameters
     ----------
     volume : DataArray (year)
-        Frozen volume, ensemble mean.
+        Frozen volume, ensemble mean; years must be consecutive.
     warming : DataArray (year)
         Warming of the region, K.
 
@@ -106,7 +113,7 @@ def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dat
     Parameters
     ----------
     mask : DataArray (member, year, lat, lon)
-        1 with permafrost, 0 without, NaN where unknown.
+        1 with permafrost, 0 without, NaN where unknown; years must be consecutive.
     first_year : int
         First year of the net-zero phase.
     years : int
@@ -244,8 +251,15 @@ def before_freezing(
     -------
     DataArray (predictor, member, year, lat, lon)
         kg m-2 (m3 m-3 for ``thaw_wetness``), °C, m.
+
+    Raises
+    ------
+    DataError
+        If the measure is the curtain and years are not consecutive.
     """
     snow = yearly["snow"]
+    if measure == "zero_curtain":
+        refuse_gaps("autumns and the snow that follows them", snow)
     return stack_predictors(
         {
             "moisture": moisture_index(yearly, moisture, depth=depth, season="thaw"),
@@ -282,7 +296,8 @@ def mean_effect(y: xr.DataArray, x: xr.DataArray, area: xr.DataArray, estimator:
     """
 
     def effect(kept: list[int]) -> xr.DataArray:
-        b = fit(y.where(area > 0).isel(member=kept), x.isel(member=kept), estimator)["b_std"]
+        drawn = (a.isel(member=kept) for a in (y.where(area > 0), x))
+        b = fit(*drawn, estimator, errors="ols")["b_std"]  # the same with any errors
         return (b * area).sum(("lat", "lon")) / area.where(b.notnull(), 0).sum(("lat", "lon"))
 
     return jackknife(effect, y.sizes["member"])

@@ -20,6 +20,7 @@ import xarray as xr
 from scipy import special
 
 from mpcf.errors import DataError, InvalidChoice
+from mpcf.ground.years import refuse_gaps, year_gap
 from mpcf.method.least_squares import fit_cells
 from mpcf.method.moisture import MEANINGS, moisture_index
 from mpcf.method.panel import EFFECTS, ERRORS, Panel
@@ -49,6 +50,9 @@ TABLE = (
     *("condition_number", "autocorrelation", "reason"),
 )
 """Variables of a fit."""
+
+ERRORS_OVER_YEARS = ("newey-west", "cosine", "effective sample size")
+"""Kinds of errors that depend on the order of the years, which must then be consecutive."""
 
 MIN_MEMBERS = 4
 """Fewest members for which errors and intervals over members are given."""
@@ -166,6 +170,29 @@ def refuse_one_member(estimator: str, members: int) -> None:
         raise DataError("year effects need two members or more; with one, nothing is left")
 
 
+def refuse_differences_over_gaps(estimator: str, *data: xr.DataArray) -> None:
+    """Raise if an estimator takes differences from year to year and years are not consecutive.
+
+    Parameters
+    ----------
+    estimator : str
+        See `transform`.
+    *data : DataArray (year, ...)
+        What it is applied to.
+
+    Raises
+    ------
+    DataError
+        If *first differences* are asked of years that are not consecutive.
+    """
+    if estimator == "first differences":
+        refuse_gaps(
+            estimator,
+            *data,
+            instead="select consecutive years or another estimator: raw trend, year effects",
+        )
+
+
 def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
     """Return values without the effects that an estimator absorbs.
 
@@ -187,7 +214,8 @@ def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
     ValueError
         If the estimator is unknown.
     DataError
-        If year effects are asked of a single member.
+        If year effects are asked of a single member, or first differences of years that are not
+        consecutive.
     """
     if estimator == "raw trend":
         return values - values.mean("year", skipna=False)
@@ -196,6 +224,7 @@ def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
         values = values - values.mean("member", skipna=False)
         return values - values.mean("year", skipna=False)
     if estimator == "first differences":
+        refuse_differences_over_gaps(estimator, values)
         change = values.diff("year")
         return change - change.mean(("member", "year"), skipna=False)
     raise ValueError(f"estimator '{estimator}' is unknown; choose one of {', '.join(ESTIMATORS)}")
@@ -252,18 +281,20 @@ def fit(
         ``b`` in units of y per unit of x; ``b_std``, per standard deviation of what is fitted, in
         units of y; ``se``, ``t``, ``p`` of b and ``freedom``, the degrees of freedom of t;
         ``vif``; and (...) ``r_squared``, ``n``, ``condition_number`` of the standardised
-        predictors, ``autocorrelation`` of the residual at one year, and ``reason``, a position in
-        `mpcf.method.panel.REASONS`: 0 where a cell was fitted; elsewhere n is 0 and all others are
-        NaN. Clustered
-        errors are NaN with fewer than `MIN_MEMBERS` members. The attribute ``degrees_of_freedom``
-        is that of cosine and clustered errors.
+        predictors, ``autocorrelation`` of the residual at one year (NaN if years are not
+        consecutive), and ``reason``, a position in `mpcf.method.panel.REASONS`: 0 where a cell was
+        fitted; elsewhere n is 0 and all others are NaN. Clustered errors are NaN with fewer than
+        `MIN_MEMBERS` members. The attribute ``degrees_of_freedom`` is that of cosine and clustered
+        errors.
 
     Raises
     ------
     ValueError
         If a name is unknown or coordinates differ.
     DataError
-        If year effects are asked of a single member.
+        If year effects are asked of a single member, or first differences or `ERRORS_OVER_YEARS`
+        of years that are not consecutive. Year effects, and the raw trend with errors ``ols`` or
+        ``cluster``, need no consecutive years.
 
     References
     ----------
@@ -307,6 +338,12 @@ def coefficients(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend")
     -------
     DataArray (flux, predictor, ...)
         The ``b`` of `fit`, in units of y per unit of x; NaN where it cannot be fitted.
+
+    Raises
+    ------
+    DataError
+        If year effects are asked of a single member, or first differences of years that are not
+        consecutive.
     """
     return _in_cells(y, x, estimator, "none", wanted=("b",))["b"]
 
@@ -334,6 +371,11 @@ def influence(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") ->
     -------
     DataArray (flux, predictor, ..., year)
         Units of y per unit of x; NaN where it cannot be fitted.
+
+    Raises
+    ------
+    DataError
+        If years are not consecutive, or year effects are asked of a single member.
     """
     psi = _in_cells(y, x, estimator, "cosine", wanted=("psi",))["psi"]
     years = y["year"][1:] if estimator == "first differences" else y["year"]
@@ -346,7 +388,7 @@ def long_run_error(psi: np.ndarray) -> tuple[np.ndarray, int]:
     Parameters
     ----------
     psi : ndarray (..., year)
-        Influences.
+        Influences, of consecutive years.
 
     Returns
     -------
@@ -456,6 +498,14 @@ def _in_cells(
         raise ValueError(f"errors '{errors}' are unknown; choose one of {', '.join(ERRORS[1:])}")
     members, years = y.sizes["member"], y.sizes["year"]
     refuse_one_member(estimator, members)
+    refuse_differences_over_gaps(estimator, y, x)
+    if errors in ERRORS_OVER_YEARS:
+        refuse_gaps(
+            f"errors '{errors}'",
+            *(y, x),
+            instead="select consecutive years or other errors: ols, cluster",
+        )
+    has_gap = any(year_gap(one) for one in (y, x))
     lags = bandwidth(years) if lags is None else lags
     if not 0 <= lags < years:
         raise ValueError(f"{lags} lags in {years} years; give 0 to {years - 1}")
@@ -505,6 +555,8 @@ def _in_cells(
     arrays = arrays if isinstance(arrays, tuple) else (arrays,)
     first = [d for d in ("flux", "predictor") if d in {*y.dims, *x.dims}]
     found = xr.Dataset({n: a for n, a in zip(wanted, arrays, strict=True)})
+    if has_gap and "autocorrelation" in found:
+        found["autocorrelation"] = xr.full_like(found["autocorrelation"], np.nan)
     return found.transpose(*[d for d in first if d in found.dims], ...)
 
 

@@ -119,7 +119,8 @@ def specifications(yearly: xr.Dataset, phases: Mapping[str, tuple[int, int]]) ->
     Raises
     ------
     DataError
-        If no cell has permafrost throughout the base period by one of the definitions.
+        If no cell has permafrost throughout the base period by one of the definitions, or years
+        are not consecutive.
     """
     regions = region_definitions(yearly)
     for region in regions:

@@ -45,6 +45,47 @@ def monthly_sums(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
+def frost_depth(warmest: np.ndarray, coldest: np.ndarray, depth: np.ndarray) -> float:
+    r"""Return the depth of seasonal frost above soil that is thawed all year, the top of a talik.
+
+    .. math:: z = z_{k-1} + (z_k - z_{k-1}) \frac{T_{k-1}}{T_{k-1} - T_k},
+
+    where T is the temperature of each node's coldest month and k the uppermost node at which it is
+    above 0 °C.
+
+    Parameters
+    ----------
+    warmest, coldest : ndarray (layer)
+        Temperature of the warmest and of the coldest month of a year, °C; NaN where there is no
+        soil.
+    depth : ndarray (layer)
+        Depth of the nodes, m.
+
+    Returns
+    -------
+    float
+        m; 0 where the uppermost node does not freeze, infinity where no soil is thawed all year or
+        soil that is frozen all year, or not there, lies above it.
+
+    Examples
+    --------
+    >>> node = np.array([0.1, 0.5, 0.9, 1.5])
+    >>> warmest, coldest = np.array([9.0, 4.0, 2.0, -1.0]), np.array([-9.0, -3.0, 1.0, -2.0])
+    >>> frost_depth(warmest, coldest, node)
+    0.8
+    """
+    for k in range(depth.size):
+        if not warmest[k] > 0.0:
+            return np.inf
+        if coldest[k] > 0.0:
+            if k == 0:
+                return 0.0
+            above, below = np.float64(coldest[k - 1]), np.float64(coldest[k])
+            return depth[k - 1] + above / (above - below) * (depth[k] - depth[k - 1])
+    return np.inf
+
+
+@numba.njit(cache=True, nogil=True)
 def soil_temperature(
     tsl: np.ndarray, zero: float, depth: np.ndarray, lower: np.ndarray, shallow: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -65,11 +106,14 @@ def soil_temperature(
     -------
     warmest, coldest : ndarray (year, layer, cell)
         Warmest and coldest month, °C, with the type of `tsl`; NaN where no month has a value.
-    crossing : ndarray (year, cell)
-        Deepest of the months' first 0 °C crossings below the surface, m, linear between nodes; 0
-        where the surface is frozen all year, infinity where a month has none, NaN without soil.
+    active : ndarray (year, cell)
+        Depth of the soil that thaws and freezes in the year, m: the deepest of the months' first
+        0 °C crossings below the surface, linear between nodes, or `frost_depth` where that is
+        less. 0 where the surface is frozen all year, infinity where a month has no crossing and
+        no soil is thawed all year, NaN without soil.
     thawed : ndarray (year, cell)
-        The same, limited to the depth of the soil.
+        The deepest crossing itself, limited to the depth of the soil: below seasonal frost, it is
+        the bottom of the talik.
     frozen : ndarray (year, cell)
         Thickness of the soil frozen all year, m; NaN without soil.
     open_layer : ndarray (year, cell)
@@ -79,6 +123,7 @@ def soil_temperature(
     warmest = np.empty((years, layers, cells), tsl.dtype)
     coldest = np.empty((years, layers, cells), tsl.dtype)
     crossing = np.empty((years, cells))
+    active = np.empty((years, cells))
     thawed = np.empty((years, cells))
     frozen = np.empty((years, cells))
     open_layer = np.empty((years, cells), np.float32)
@@ -136,7 +181,9 @@ def soil_temperature(
             if not np.isnan(crossing[y, c]):
                 thawed[y, c] = min(crossing[y, c], bottom)
                 frozen[y, c] = sum_frozen
-    return warmest, coldest, crossing, thawed, frozen, open_layer
+            frost = frost_depth(warmest[y, :, c], coldest[y, :, c], depth)
+            active[y, c] = frost if frost < crossing[y, c] else crossing[y, c]
+    return warmest, coldest, active, thawed, frozen, open_layer
 
 
 @numba.njit(cache=True, nogil=True)

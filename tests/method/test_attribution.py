@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from mpcf.book.numbers import interval
+from mpcf.errors import DataError
 from mpcf.method.attribution import all_hold, contributions, moisture_lead, period_carbon, verdict
 from mpcf.method.intervals import (
     add_shared_error,
@@ -413,3 +414,27 @@ def test_a_draw_that_leaves_a_predictor_constant_is_not_fitted():
     assert 10 < int(none.sum()) < 60
     left = out.sel(predictor="residual").squeeze()[none]
     np.testing.assert_allclose(left, out.sel(predictor="total").squeeze()[none])
+
+
+def test_intervals_over_a_gap_are_right_or_refused():
+    y, x, _, region = planted(noise=1.0)
+    years = y["year"].values
+    kept = [*range(15), *range(25, years.size)]
+    y, x = y.isel(year=kept).expand_dims(flux=["nep"]), x.isel(year=kept)
+    periods = {"late": (int(years[30]), int(years[-1]))}
+    gap = f"years {years[14]} and {years[25]} are not consecutive"
+    for call in (
+        lambda: shared_signal_error(y, x, region, periods, "raw trend"),
+        lambda: resampled_years(y, x, region, periods, "raw trend", draws=2),
+        lambda: block_bootstrap(y, x, region, periods, "raw trend"),
+        lambda: resampled_members(
+            y, x, region, periods, "first differences", np.ones((1, y.sizes["member"]), int)
+        ),
+        lambda: period_carbon(y, x, region, periods, "first differences"),
+    ):
+        with pytest.raises(DataError, match=gap):
+            call()
+    whole = np.ones((1, y.sizes["member"]), int)
+    for estimator in ("raw trend", "year effects"):
+        drawn = resampled_members(y, x, region, periods, estimator, whole).isel(draw=0)
+        np.testing.assert_allclose(drawn, period_carbon(y, x, region, periods, estimator))

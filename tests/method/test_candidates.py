@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from mpcf.errors import DataError
 from mpcf.method import candidates
 from mpcf.method.statistics import weighted_correlation
 from mpcf.method.truth import score_against_truth
@@ -62,3 +63,17 @@ def test_pattern_is_weighted_and_leaves_gaps_out():
     tilted = np.array([2.0, 4.0, -6.0, 0.0])
     heavy = weighted_correlation(a, tilted, np.array([1.0, 1.0, 1e-9, 1.0]))
     assert heavy == pytest.approx(1.0, abs=1e-6)
+
+
+def test_moisture_of_a_year_ago_is_not_taken_over_a_gap(world):
+    yearly, y, null, truth, region = world
+    kept = {"year": [*range(20), *range(30, 40)]}
+    moisture = yearly["thaw_wetness"].isel(kept)
+    with pytest.raises(DataError, match="years 2019 and 2030 are not consecutive"):
+        candidates.candidate_predictors(yearly.isel(kept), moisture, "lagged")
+    x = candidates.candidate_predictors(yearly.isel(kept), moisture, "plain")
+    assert x.sizes["year"] == 30
+    with pytest.raises(DataError, match="years 2019 and 2030 are not consecutive"):
+        candidates.score_candidates(
+            *(a.isel(kept) for a in (yearly, y, null, truth)), region, {"late": (2030, 2039)}
+        )

@@ -41,3 +41,10 @@ def test_a_period_that_the_data_lack_is_named(years):
     with pytest.raises(ValueError, match=f"period 'late' is {years[0]}–{years[1]}"):
         periods_within(PHASES | {"late": years}, YEARS)
     assert periods_within(PHASES, YEARS) == PHASES
+
+
+def test_a_period_with_a_gap_is_named():
+    apart = YEARS.sel(year=[*range(2000, 2010), *range(2020, 2075)])
+    with pytest.raises(ValueError, match="period 'warming' is 2000–2039"):
+        periods_within(PHASES, apart)
+    assert periods_within({"late": (2020, 2039)}, apart) == {"late": (2020, 2039)}

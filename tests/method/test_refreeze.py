@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from mpcf.errors import DataError
 from mpcf.ground.thaw_kernels import curtain_length
 from mpcf.method.refreeze import (
     before_entry,
+    before_freezing,
     change_by_moisture,
     equal_warming_lag,
     log_hazard,
@@ -16,6 +18,7 @@ from mpcf.method.refreeze import (
     return_hazard,
     return_times,
     share_refrozen,
+    smooth,
 )
 
 
@@ -235,3 +238,42 @@ def test_a_run_is_judged_by_its_own_cells():
     np.testing.assert_allclose(found["volume"], 2 * 4e12 / 1e12)
     np.testing.assert_allclose(found["carbon"], 50 * -1 * 4e12 / 1e15)
     np.testing.assert_allclose(found["air"], -3.0)
+
+
+def test_running_means_and_lags_over_a_gap_are_refused():
+    warming = triangle(fall=3.0)
+    apart = warming.sel(year=[*range(2000, 2050), *range(2090, 2200)])
+    for call in (
+        lambda: smooth(apart),
+        lambda: equal_warming_lag(20 - 4 * warming, apart),
+        lambda: equal_warming_lag(20 - 4 * apart, warming),
+    ):
+        with pytest.raises(DataError, match="years 2049 and 2090 are not consecutive"):
+            call()
+
+
+def test_returns_are_not_timed_over_a_gap():
+    with pytest.raises(DataError, match="years 2019 and 2060 are not consecutive"):
+        return_times(masks().isel(year=[*range(20), *range(60, 100)]), first_year=2050)
+
+
+def test_snow_of_the_next_winter_is_not_taken_over_a_gap(yearly_stub):
+    yearly = yearly_stub.assign(snow=yearly_stub["thaw_wetness"])
+    apart = yearly.isel(year=[*range(20), *range(30, 40)])
+    with pytest.raises(DataError, match="years 2019 and 2030 are not consecutive"):
+        before_freezing(apart, "zero_curtain")
+    assert before_freezing(apart, "latent_heat").sizes["year"] == 30
+
+
+def test_mean_effects_of_the_raw_trend_accept_a_gap():
+    rng = np.random.default_rng(2)
+    coords = {"member": range(5), "year": [*range(2000, 2020), *range(2060, 2080)]}
+    coords |= {"lat": [60.0], "lon": [0.0]}
+    x = xr.DataArray(
+        rng.normal(size=(1, 5, 40, 1, 1)), {"predictor": ["m"]} | coords, ("predictor", *coords)
+    )
+    y, area = 2.0 * x.isel(predictor=0, drop=True), xr.DataArray([[1.0]], dims=("lat", "lon"))
+    found = mean_effect(y, x, area, "raw trend")
+    assert float(found["estimate"].squeeze()) == pytest.approx(2.0, rel=0.1)
+    with pytest.raises(DataError, match="years 2019 and 2060"):
+        mean_effect(y, x, area, "first differences")

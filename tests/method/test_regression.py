@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpcf.book.wording import collinearity_note, few_members_note
+from mpcf.errors import DataError
 from mpcf.method.panel import ERRORS
 from mpcf.method.regression import (
     coefficients,
@@ -353,3 +354,66 @@ def test_shares_of_predictors_that_resemble_each_other_are_said_to_be_one():
     )
     x[1] = x[0] + 0.1 * x[1].values
     assert "moisture and temperature" in collinearity_note(collinearity(x)["vif"])
+
+
+def with_a_gap(values):
+    """Return values without the years 2020 to 2059 of 2000 to 2099."""
+    return values.isel(year=[*range(20), *range(60, 100)])
+
+
+@pytest.fixture
+def planted_two():
+    """Uptake that is twice the predictor, beside a level that moves over the years."""
+    rng = np.random.default_rng(4)
+    coords = {"member": range(4), "year": range(2000, 2100)}
+    x = xr.DataArray(rng.normal(size=(4, 100)), coords, ("member", "year"))
+    level = 0.01 * (x["year"] - 2000.0)
+    y, x = with_a_gap(2.0 * x + level), with_a_gap(x.expand_dims(predictor=["moisture"]))
+    return y, x
+
+
+def test_first_differences_over_a_gap_are_refused(planted_two):
+    y, x = planted_two
+    for call in (
+        lambda: fit(y, x, "first differences", errors="cluster"),
+        lambda: coefficients(y.expand_dims(flux=["y"]), x, "first differences"),
+        lambda: influence(y.expand_dims(flux=["y"]), x, "first differences"),
+        lambda: shapley_shares(y, x, "first differences"),
+        lambda: collinearity(x, "first differences"),
+        lambda: transform(y, "first differences"),
+    ):
+        with pytest.raises(DataError, match=r"years 2019 and 2060 are not consecutive.*raw trend"):
+            call()
+
+
+def test_each_side_of_a_gap_has_first_differences(planted_two):
+    y, x = planted_two
+    for side in (slice(None, 2019), slice(2060, None)):
+        b = fit(y.sel(year=side), x.sel(year=side), "first differences")["b"]
+        assert b.item() == pytest.approx(2.0, abs=0.02)
+
+
+@pytest.mark.parametrize("errors", ["newey-west", "cosine", "effective sample size", None])
+def test_errors_that_depend_on_the_order_of_years_are_refused_over_a_gap(planted_two, errors):
+    y, x = planted_two
+    with pytest.raises(DataError, match=r"years 2019 and 2060 are not consecutive.*ols, cluster"):
+        fit(y, x, "raw trend", errors=errors)
+    with pytest.raises(DataError, match="years 2019 and 2060"):
+        influence(y.expand_dims(flux=["y"]), x)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "errors"),
+    [("raw trend", "ols"), ("raw trend", "cluster"), ("year effects", None)],
+)
+def test_what_does_not_depend_on_the_order_of_years_accepts_a_gap(planted_two, estimator, errors):
+    y, x = planted_two
+    found = fit(y, x, estimator, errors=errors)
+    numbered = [a.assign_coords(year=range(60)) for a in (y, x)]
+    same = fit(*numbered, estimator, errors=errors)
+    for name in ("b", "se", "t", "p", "r_squared", "n"):
+        np.testing.assert_array_equal(found[name], same[name], err_msg=name)
+    assert found["b"].item() == pytest.approx(2.0, abs=0.1)
+    assert np.isnan(found["autocorrelation"]) and np.isfinite(same["autocorrelation"])
+    several = y.expand_dims(flux=["y"])
+    np.testing.assert_array_equal(coefficients(several, x, estimator)[0], found["b"])

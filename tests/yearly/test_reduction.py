@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mpcf.data.variables import YEARLY
+from mpcf.errors import DataError
 from mpcf.folders import build_dir
 from mpcf.ground.constants import HEAT_CAPACITY_ICE, HEAT_CAPACITY_WATER, LATENT_HEAT_OF_FUSION
-from mpcf.yearly.reduction import SOLID_HEAT_CAPACITY, to_yearly
+from mpcf.ground.thaw import thaw_depth
+from mpcf.yearly.kernels import soil_temperature
+from mpcf.yearly.neighbours import join_years, zero_curtain
+from mpcf.yearly.reduction import SOLID_HEAT_CAPACITY, reduce_months, to_yearly
 from mpcf.yearly.stream import write_yearly
 
 SUMMER_DAYS = 31 + 30 + 31 + 31 + 30
@@ -59,6 +65,67 @@ def test_thaw_and_permafrost(yearly):
     assert float(one["permafrost"]) == 1 and float(one["talik"]) == 0
     np.testing.assert_allclose(one["tsl_max"], [2, 2, -2, -2], atol=1e-4)
     assert yearly["permafrost"].isel(year=0).isnull().all()
+
+
+WINTERS = (-9.0, -3.0, 5.0, -55 / 19)
+SUMMERS = (8.0, 6.0, 5.0, -55 / 19)
+"""°C by layer: seasonal frost to 0.8 m, a talik from there to 2.25 m, permafrost below."""
+
+
+def with_soil(monthly, winter, summer):
+    """Return the months with soil that is cold from October to April and warm otherwise."""
+    warm = monthly["time"].dt.month.isin(range(5, 10))
+    by_layer = [xr.DataArray(list(values), dims="depth") for values in (winter, summer)]
+    soil = (by_layer[0].where(~warm, by_layer[1]) + 273.15).where(monthly["tas"].notnull())
+    return monthly.assign(tsl=soil.transpose(*monthly["tsl"].dims))
+
+
+def test_the_active_layer_ends_where_a_talik_begins(monthly):
+    one = cell(to_yearly(with_soil(monthly, WINTERS, SUMMERS)))
+    assert float(one["talik"]) == 1 and float(one["permafrost"]) == 1
+    assert float(one["alt"]) == pytest.approx(0.8, abs=1e-4)
+    assert float(one["thaw_depth"]) == pytest.approx(2.25, abs=1e-4), "the deepest crossing"
+
+
+def test_soil_that_never_freezes_above_permafrost_has_no_active_layer(monthly):
+    one = cell(to_yearly(with_soil(monthly, (1.0, 1.0, 1.0, -1.0), (9.0, 5.0, 2.0, -1.0))))
+    assert float(one["talik"]) == 1
+    assert float(one["alt"]) == 0
+
+
+def test_a_talik_below_a_layer_that_stays_frozen_leaves_the_active_layer_as_it_is(monthly):
+    one = cell(to_yearly(with_soil(monthly, (-9.0, -2.0, 1.0, -1.0), (6.0, -2.0, 1.0, -1.0))))
+    assert float(one["talik"]) == 1
+    assert float(one["alt"]) == pytest.approx(0.1 + 0.4 * 6 / 8, abs=1e-4)
+
+
+def test_a_talik_without_permafrost_below_has_no_active_layer(monthly):
+    one = cell(to_yearly(with_soil(monthly, (-9.0, -3.0, 5.0, 5.0), (8.0, 6.0, 5.0, 5.0))))
+    assert float(one["permafrost"]) == 0 and np.isnan(one["alt"])
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["float32", "float64"]))
+def test_the_active_layer_is_the_deepest_crossing_down_to_the_first_talik(seed, kind):
+    """Without an open talik the two are equal bit for bit, whatever the soil."""
+    rng = np.random.default_rng(seed)
+    depth = np.array([0.1, 0.3, 0.7, 1.5, 2.9])
+    soil = rng.normal(rng.normal(0, 3, (1, 1, 5, 40)), 3, (2, 12, 5, 40)).astype(kind)
+    soil[:, :, 3:, ::7] = np.nan  # bedrock
+    warmest, coldest, active, *_ = soil_temperature(
+        soil, soil.dtype.type(0), depth, depth + 0.1, depth
+    )
+    by_month = thaw_depth(
+        xr.DataArray(soil, {"depth": depth}, ("year", "month", "depth", "cell"))
+    ).max("month")
+    thawed_all_year = coldest > 0
+    frozen_above = np.logical_or.accumulate(~(warmest > 0), axis=1)
+    talik = (thawed_all_year & ~frozen_above).any(axis=1)
+    assert talik.any() and not talik.all()
+    np.testing.assert_array_equal(active[~talik], by_month.values[~talik])
+    top = np.argmax(thawed_all_year, axis=1)
+    assert (active[talik] <= depth[top][talik]).all()
+    known = talik & (top > 0) & (by_month.values > depth[top])
+    assert (active[known] >= depth[top - 1][known]).all()
 
 
 def test_wetness_counts_water_and_soil_to_the_same_depth(yearly):
@@ -126,3 +193,10 @@ def test_written_member_by_member(monthly, tmp_path, monkeypatch):
     for name in expected.data_vars:
         xr.testing.assert_equal(written[name], expected[name])
     assert [p.name for p in path.parent.iterdir()] == ["yearly.zarr"]
+
+
+def test_years_that_are_apart_are_not_joined(monthly):
+    reduced = reduce_months(monthly).assign_coords(year=[2000, 2001, 2050])
+    for call in (lambda: join_years(reduced), lambda: zero_curtain(reduced["curtain_node"])):
+        with pytest.raises(DataError, match="years 2001 and 2050 are not consecutive"):
+            call()

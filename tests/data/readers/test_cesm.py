@@ -530,6 +530,14 @@ def test_good_data_pass_however_they_are_cut(ensemble, tmp_path_factory, memory,
     assert "all 4 years of every member, 2000 to 2003" in found
 
 
+def test_years_that_are_apart_are_not_compared(files, tmp_path):
+    monthly = read(files)
+    make_years(monthly, tmp_path / "yearly.zarr")
+    apart = xr.open_zarr(tmp_path / "yearly.zarr").isel(year=[0, 1, 3])
+    with pytest.raises(DataError, match="years 2001 and 2003 are not consecutive"):
+        check_yearly(apart, monthly)
+
+
 def test_a_member_that_was_copied_is_found_by_the_checks(files):
     files["002"] = files["001"]
     errors = [f.found for f in examine(read(files)) if f.status == "error"]
