@@ -338,7 +338,7 @@ def test_a_catalogue_out_of_reach_is_answered_with_cause_and_advice(book, monkey
     with pytest.raises(errors.SourceUnavailable) as lost:
         sources.open_source("cmip6")
     assert str(lost.value).count(address) == 1
-    for words in ("Connect call failed", "let CMIP6_CATALOG name"):
+    for words in ("Connect call failed", "set CMIP6_CATALOG to"):
         assert words in str(lost.value)
 
 
