@@ -25,6 +25,7 @@ import pytest
 import xarray as xr
 
 from mpcf import __main__ as command
+from mpcf.errors import DataError
 from mpcf.folders import SCHEDULER_VARIABLE
 from mpcf.yearly import job as jobs
 from mpcf.yearly import plan as planning
@@ -193,12 +194,12 @@ def test_of_several_failures_the_first_is_reported(lazy, tmp_path, monkeypatch, 
         if index == slow:
             time.sleep(0.3)
         if index in (1, 3):
-            raise ValueError(f"block {index} is damaged")
+            raise DataError(f"block {index} is damaged")
         take(data, folder, step, at_once)
 
     monkeypatch.setattr(jobs, "take_block", failing)
     monkeypatch.setattr(stream, "_pool", lambda scheduler, memory: _threads(workers))
-    with pytest.raises(ValueError, match=r"member 1, years 2002 to 2003: block 1 is damaged"):
+    with pytest.raises(DataError, match=r"member 1, years 2002 to 2003: block 1 is damaged"):
         write_yearly(lazy, tmp_path / "yearly.zarr", progress=False, memory=SMALL)
 
 
