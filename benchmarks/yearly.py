@@ -32,7 +32,7 @@ MEMBERS = 2
 TIMES = (1, 2, 4, 8)
 WORKERS = (1, 2, 8, 32)
 """Processors for which the cost of a large ensemble is estimated."""
-READ = (*reduction.LAYERED, *reduction.FLAT)
+READ = (*reduction.LAYERED, *reduction.SURFACE)
 MEMORY_OF_A_BLOCK = 64 * 2**20
 """Bytes; small, so that the shortest ensemble measured has several blocks already."""
 
@@ -124,7 +124,7 @@ def cost(
         together, the disk for members in work, and the result before compression.
     """
     rate = next(row["value"] for row in measured if row["what"] == "write_yearly, processor")
-    read = 4 * 12 * years * members * lat * lon * (3 * layers + len(reduction.FLAT))
+    read = 4 * 12 * years * members * lat * lon * (3 * layers + len(reduction.SURFACE))
     planes = 4 * years * lat * lon * (2 * layers + 38)  # tsl_max, tsl_min by layer, and the others
     return {
         "processors": workers,
