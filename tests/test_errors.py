@@ -235,7 +235,7 @@ def test_a_bug_in_a_chapter_is_named_by_its_kind(book, capsys):
 def test_what_a_user_can_fix_in_a_chapter_is_its_message_alone(book, capsys):
     write_chapter(book, CHAPTER, 'build.read("yearly")')
     line = fail(capsys, "run", "01")
-    assert "failed in cell 4: yearly.zarr of source 'demo' is not there; make it with: " in line
+    assert "failed in cell 4: there is no yearly.zarr of source 'demo' yet; make it with: " in line
 
 
 # ---------------------------------------------------------------------------------------- full disk
