@@ -545,15 +545,18 @@ def test_a_member_that_was_copied_is_found_by_the_checks(files):
 
 
 def test_a_block_that_cannot_be_read_names_its_file(cesm_folder, tmp_path):
-    """A file may be damaged in its middle: opening it goes well, reading does not."""
+    """A file may be damaged in its values: opening it goes well, reading does not."""
     import shutil
+
+    import h5py
 
     folder = tmp_path / "x"
     shutil.copytree(cesm_folder, folder)
     path = next((folder / "002").glob("*.TSOI.200001*"))
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 2000] = bytes(2000)
-    path.write_bytes(data)
+    with h5py.File(path) as stored:
+        values = stored["TSOI"].id.get_chunk_info(0)
+    with path.open("r+b") as file:
+        file.seek(values.byte_offset)
+        file.write(bytes(values.size))
     with pytest.raises(DataError, match=r"TSOI of member 002 \(.*TSOI.*can't be read"):
         cesm.read(places.open_members(str(folder), cesm.is_wanted))["tsl"].load()
