@@ -1,10 +1,7 @@
-"""What a wheel of the package holds."""
+"""What an installed package holds."""
 
-import shutil
-import subprocess
-import sys
 import tomllib
-import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -19,23 +16,22 @@ def test_every_pattern_of_data_matches_a_file(package, pattern):
     assert list((ROOT / package.replace(".", "/")).glob(pattern))
 
 
-def test_a_wheel_holds_every_file_of_the_package(tmp_path):
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "mpcf", tmp_path / "mpcf", ignore=ignored)
-    for name in (
-        "pyproject.toml",
-        PROJECT["project"]["readme"],
-        *PROJECT["project"]["license-files"],
-    ):
-        shutil.copy(ROOT / name, tmp_path)
-    files = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("mpcf/**/*") if p.is_file()}
-    code = "from setuptools import build_meta; build_meta.build_wheel('dist')"
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-    (wheel,) = (tmp_path / "dist").iterdir()
-    held = set(zipfile.ZipFile(wheel).namelist())
-    assert {name for name in held if name.startswith("mpcf/")} == files
-    assert {
-        "mpcf/ground/land-110m.geojson.gz",
-        "mpcf/demo/stations.csv",
-        "mpcf/demo/co2-emissions-1750-2014.csv",
-    } <= held
+def test_every_file_of_the_package_is_shipped():
+    """A file that no pattern matches would be missing once the package is installed elsewhere."""
+    (found,) = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    packages = {path.parent for path in (ROOT / "mpcf").rglob("__init__.py")}
+    assert all(fnmatch(".".join(p.relative_to(ROOT).parts), found) for p in packages)
+    code = {path for folder in packages for path in folder.glob("*.py")}
+    data = {
+        path
+        for package, patterns in DATA.items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    files = {p for p in (ROOT / "mpcf").rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    assert code | data == files
+    assert {path.name for path in data} == {
+        "land-110m.geojson.gz",
+        "stations.csv",
+        "co2-emissions-1750-2014.csv",
+    }

@@ -19,15 +19,30 @@ def numbers(path):
     return {key: known for key, known in records.items() if not key.startswith(LEFT_OUT)}
 
 
+def size(key, known):
+    """Return the size of an estimate: its largest bound, if it has an interval.
+
+    An estimate near zero is the small difference of large sums, and has their rounding error.
+    """
+    stem = key.removesuffix("_low").removesuffix("_high")
+    values = (known.get(stem + end, {}).get("value") for end in ("", "_low", "_high"))
+    return max(abs(value) for value in (known[key]["value"], *values) if value is not None)
+
+
 def test_numbers_are_those_of_the_golden_run(book):
-    """If the change is intended: python -m mpcf golden, and say why in the commit."""
+    """If the change is intended: python -m mpcf golden, and say why in the commit.
+
+    One machine gives the same bytes each time; two kinds of processors round differently, which
+    moved estimates by up to 5e-6 of their size.
+    """
     made, golden = numbers(book.folder / "results" / "numbers.json"), numbers(GOLDEN)
     assert sorted(made) == sorted(golden)
     for key, expected in golden.items():
-        wanted, value = expected.pop("value"), made[key].pop("value")
-        close = wanted if wanted is None else pytest.approx(wanted, rel=1e-6, abs=1e-12)
-        assert value == close, key
-        assert made[key] == expected, key
+        value, wanted = made[key]["value"], expected["value"]
+        if wanted is not None:
+            wanted = pytest.approx(wanted, rel=0, abs=1e-5 * size(key, golden) + 1e-12)
+        assert value == wanted, key
+        assert made[key] | {"value": None} == expected | {"value": None}, key
 
 
 def test_numbers_follow_their_schema(book):
