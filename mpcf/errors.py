@@ -230,6 +230,30 @@ def faults_at(path: Path) -> Iterator[None]:
         raise
 
 
+def closest(name: object, valid: Iterable[object]) -> list[str]:
+    """
+    Return the valid names that a name may have been meant to be.
+
+    Parameters
+    ----------
+    name : object
+        The name that was given.
+    valid : iterable of object
+        The names that there are.
+
+    Returns
+    -------
+    list of str
+        Three at most, the closest first.
+
+    Examples
+    --------
+    >>> closest("uptke", ["depth", "uptake"])
+    ['uptake']
+    """
+    return difflib.get_close_matches(str(name), map(str, valid), n=3, cutoff=0.5)
+
+
 def suggestion(name: object, valid: Iterable[str]) -> str:
     """
     Return the end of an error message: the valid names closest to a name, or all if none is close.
@@ -254,7 +278,7 @@ def suggestion(name: object, valid: Iterable[str]) -> str:
     'valid names: uptake, depth'
     """
     valid = list(valid)
-    if near := difflib.get_close_matches(str(name), valid, n=3, cutoff=0.5):
+    if near := closest(name, valid):
         return f"did you mean {' or '.join(near)}?"
     more = f" and {len(valid) - MAX_NAMES} more" if len(valid) > MAX_NAMES else ""
     return f"valid names: {', '.join(valid[:MAX_NAMES])}{more}"

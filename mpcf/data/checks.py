@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from mpcf.data.catalog import Source
 from mpcf.data.phases import BASE_YEARS, PHASES
 from mpcf.data.readers.loading import load
 from mpcf.data.variables import MAX_AREA_ERROR, MIN_DEPTH, MONTHLY
-from mpcf.errors import DataError
+from mpcf.errors import DataError, closest
 from mpcf.ground.geography import grid_cell_area
 
 PLAUSIBLE = {
@@ -131,7 +130,7 @@ def _variables(monthly: xr.Dataset) -> str:
         if v.name not in monthly:
             if not v.required:
                 continue
-            near = difflib.get_close_matches(v.name, list(monthly.data_vars), 1, 0.6)
+            near = closest(v.name, monthly.data_vars)
             hint = f"; did you mean the variable '{near[0]}' of this dataset?" if near else ""
             raise DataError(f"variable '{v.name}' ({v.long_name}, {v.units}) is missing{hint}")
         missing = set(v.dims) - set(monthly[v.name].dims)
