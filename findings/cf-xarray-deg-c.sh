@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
   cf-xarray==0.11.3 pint==0.25.3 xarray numpy
-"$work/venv/bin/python" - <<'PYTHON'
+"$work/venv/bin/python" - <<'PYTHON' || { echo "the behaviour has changed" >&2; exit 1; }
 import math
 import warnings
 from importlib.metadata import version

@@ -311,7 +311,7 @@ def change_by_moisture(
     years: tuple[int, int],
     estimators: tuple[str, ...],
 ) -> xr.DataArray:
-    r"""Return how moisture's change alters a measure: by regressions, and by the twins.
+    r"""Return how moisture's change alters a measure: from regressions, and from the twins.
 
     .. math:: \hat\Delta = b_M \, (M - \bar M_\mathrm{base}), \qquad
               \Delta = d - \bar d_\mathrm{base}, \quad d = y - y_\mathrm{held} ,
