@@ -15,7 +15,7 @@ import xarray as xr
 
 from mpcf.demo import carbon, climate
 from mpcf.demo.calibration_targets import TARGETS
-from mpcf.demo.soil import LAYER_EDGES
+from mpcf.demo.soil import LAYER_EDGES, WET_LAYERS
 from mpcf.ground.constants import FREEZING_POINT
 from mpcf.ground.thaw import land_area, layer_overlap, permafrost_area
 from mpcf.yearly.reduction import CURTAIN_DEPTH
@@ -223,7 +223,8 @@ def carbon_share(soil_temperature: np.ndarray) -> np.ndarray:
     array([0.905, 0.998])
     """
     stock = carbon.slow_stock(soil_temperature)
-    above = np.clip((CARBON_DEPTH - LAYER_EDGES[:-1]) / np.diff(LAYER_EDGES), 0.0, 1.0)
+    edges = LAYER_EDGES[: WET_LAYERS + 1]
+    above = np.clip((CARBON_DEPTH - edges[:-1]) / np.diff(edges), 0.0, 1.0)
     return (stock * above).sum(axis=1) / stock.sum(axis=1)
 
 
@@ -231,7 +232,7 @@ def _carbon(yearly: xr.Dataset) -> Iterator[tuple[str, float]]:
     """Yield soil carbon and photosynthesis."""
     land = land_area(yearly)
     middle = 0.5 * _today(yearly["tsl_max"] + yearly["tsl_min"])
-    soil = middle.mean("depth").load()
+    soil = middle.isel(depth=slice(WET_LAYERS)).mean("depth").load()
     share = soil.copy(data=carbon_share(soil.values.ravel()).reshape(soil.shape))
     stock = _today(yearly["cSoil"]).where(_region(yearly))
     yield "carbon", float((stock * share * land).sum()) / KG_PER_PG

@@ -15,6 +15,7 @@ from mpcf.demo.carbon_kernels import (
     KernelParameters,
     advance_cells,
     kernel_parameters,
+    maintenance_scalar,
     mean_scalar,
 )
 from mpcf.demo.column import Monthly
@@ -61,6 +62,8 @@ class Carbon:
         Share of the litter that enters each layer.
     slow_rate : ndarray (cell,)
         Decay rate of slow carbon in moist soil at 10 °C, yr-1.
+    upkeep : ndarray (cell,)
+        Maintenance respiration of plants at 10 °C per carbon in plants, s-1.
     """
 
     plants: np.ndarray
@@ -69,6 +72,7 @@ class Carbon:
     degree_days: np.ndarray
     litter_profile: np.ndarray
     slow_rate: np.ndarray
+    upkeep: np.ndarray
 
     def copy(self) -> Carbon:
         """Return an independent copy."""
@@ -216,6 +220,7 @@ def advance(
         carbon.degree_days,
         carbon.litter_profile,
         carbon.slow_rate,
+        carbon.upkeep,
         arrays,
         arrays if instant is None else instant.arrays(co2_reference),
         instant is not None,
@@ -247,7 +252,7 @@ def depth_attenuation(layers: SoilLayers, p: KernelParameters) -> np.ndarray:
     >>> depth_attenuation(soil_layers(), kernel_parameters())[[0, 11]].round(2)
     array([0.98, 0.13])
     """
-    return np.exp(-node_depth(layers) / p.depth_scale)
+    return np.exp(-node_depth(layers)[:WET_LAYERS] / p.depth_scale)
 
 
 def slow_stock(soil_temperature: np.ndarray, physics: Physics = PHYSICS) -> np.ndarray:
@@ -274,7 +279,9 @@ def slow_stock(soil_temperature: np.ndarray, physics: Physics = PHYSICS) -> np.n
     (65.0, 20.0)
     """
     p, layers = physics.carbon, soil_layers(physics.soil)
-    surface = p.slow_surface * p.slow_scale * -np.diff(np.exp(-LAYER_EDGES / p.slow_scale))
+    surface = p.slow_surface * p.slow_scale * -np.diff(
+        np.exp(-LAYER_EDGES[: WET_LAYERS + 1] / p.slow_scale)
+    )
     frozen = np.clip(0.5 - 0.5 * soil_temperature, 0.0, 1.0)
     return surface + frozen[:, None] * p.slow_frozen * layers.thickness[:WET_LAYERS]
 
@@ -289,8 +296,9 @@ def equilibrium(
 ) -> Carbon:
     """Return carbon in equilibrium with an unforced climate.
 
-    The slow stock is prescribed. The decay rate of slow carbon in each cell and the depths at
-    which litter enters follow from the condition that nothing drifts: the input into a layer is
+    The slow stock is prescribed, and the share of photosynthesis that plants respire. The decay
+    rate of slow carbon in each cell, the maintenance rate of its plants and the depths at which
+    litter enters follow from the condition that nothing drifts: the input into a layer is
     proportional to its mean decay scalar times its slow stock. Layers that never thaw receive no
     litter, and cells that never thaw have no plants.
 
@@ -313,18 +321,21 @@ def equilibrium(
         Stocks that neither grow nor shrink in that climate.
     """
     p, layers = physics.carbon, soil_layers(physics.soil)
+    scales = kernel_parameters(physics)
     cells, months = monthly.air.shape
     length = np.tile(MONTH_DAYS, months // 12).astype(float)
     stock = slow_stock(
-        np.einsum("cml,m->c", monthly.temperature, length / length.sum()) / WET_LAYERS, physics
+        np.einsum("cml,m->c", monthly.temperature[..., :WET_LAYERS], length / length.sum())
+        / WET_LAYERS,
+        physics,
     )
     scalar = mean_scalar(
         monthly.temperature,
         monthly.liquid,
         max_water(layers),
-        depth_attenuation(layers, kernel_parameters(physics)),
+        depth_attenuation(layers, scales),
         MONTH_DAYS.astype(float),
-        kernel_parameters(physics),
+        scales,
     )
     speed = scalar * stock
     total = speed.sum(axis=1)
@@ -338,6 +349,7 @@ def equilibrium(
         degree_days=warm,
         litter_profile=np.where(alive[:, None], speed / safe[:, None], 0.0),
         slow_rate=alive.astype(float),
+        upkeep=np.zeros(cells),
     )
     trial = advance(
         carbon.copy(),
@@ -349,6 +361,9 @@ def equilibrium(
     fixed = (trial.gpp * length * SECONDS_PER_DAY).sum(axis=1)
     growth = (1.0 - p.respired_share) * fixed / (months // 12)
     carbon.plants = growth * p.plant_time
+    upkeep = (p.respired_share - p.growth_share) * fixed
+    warmth = (maintenance_scalar(monthly.air, scales) * length * SECONDS_PER_DAY).sum(axis=1)
+    carbon.upkeep = np.where(alive, upkeep / (warmth * np.where(alive, carbon.plants, 1.0)), 0.0)
     fast = np.where(alive[:, None], growth[:, None] * stock / safe[:, None], 0.0)
     carbon.fast = fast / p.fast_rate
     carbon.slow_rate = np.where(alive, p.to_slow * growth / safe, 0.0)

@@ -1,7 +1,7 @@
 """The monthly carbon equations; numba kernels.
 
     GPP = ε · PAR · cover · f(T) · (1 + β ln(C/C0)) · g(liquid)
-    RA  = r · GPP
+    RA  = r · GPP + m · C_plants · Q10_m^((T - 10 °C)/10)
     RH  = (1 - a) · Σ k_fast s F + Σ k_slow s S
     s   = Q10^((T - 10 °C)/10) · W(liquid) · O(liquid) · exp(-z/z0)
 
@@ -28,12 +28,13 @@ __all__ = [
     "advance_cells",
     "decay_scalar",
     "kernel_parameters",
+    "maintenance_scalar",
     "mean_scalar",
     "moisture_stress",
 ]
 
-DECAY_REFERENCE = 10.0
-"""Temperature at which decay rates are given, °C."""
+REFERENCE_TEMPERATURE = 10.0
+"""Temperature at which rates of decay and of maintenance are given, °C."""
 
 KernelParameters = namedtuple(
     "KernelParameters", [*CarbonParameters.__dataclass_fields__, "wilting", "stress_free"]
@@ -95,10 +96,34 @@ def decay_scalar(temperature, saturation, p):
         return 0.0
     full = min(max((saturation - p.waterlogged) / (1.0 - p.waterlogged), 0.0), 1.0)
     return (
-        np.exp(np.log(p.q10) * (temperature - DECAY_REFERENCE) / 10.0)
+        np.exp(np.log(p.q10) * (temperature - REFERENCE_TEMPERATURE) / 10.0)
         * min(moist, 1.0)
         * (1.0 - p.microbe_waterlogging * full)
     )
+
+
+@numba.njit(cache=True, error_model="numpy")
+def maintenance_scalar(air, p):
+    """Return the maintenance respiration of plants relative to that at 10 °C.
+
+    Parameters
+    ----------
+    air : float
+        Air temperature, °C.
+    p : KernelParameters
+        From `kernel_parameters`.
+
+    Returns
+    -------
+    float
+        1 at 10 °C.
+
+    Examples
+    --------
+    >>> maintenance_scalar(20.0, kernel_parameters())
+    2.0
+    """
+    return np.exp(np.log(p.maintenance_q10) * (air - REFERENCE_TEMPERATURE) / 10.0)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -130,7 +155,7 @@ def moisture_stress(liquid, month, saturated, roots, p):
     1.0
     """
     total = 0.0
-    for i in range(liquid.shape[1]):
+    for i in range(roots.size):
         wet = liquid[month, i] / saturated[i]
         ease = min(max((wet - p.wilting) / (p.stress_free - p.wilting), 0.0), 1.0)
         full = min(max((wet - p.waterlogged) / (1.0 - p.waterlogged), 0.0), 1.0)
@@ -152,8 +177,14 @@ def _photosynthesis(month, air, liquid, co2, light, cover, saturated, roots, p):
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _plant_respiration(fixed, plants, air, upkeep, p):
+    """Return autotrophic respiration, kg m-2 s-1: of growth, and of maintenance at `upkeep`, s-1."""
+    return p.growth_share * fixed + upkeep * plants * maintenance_scalar(air, p)
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _advance_cell(
-    plants, fast, slow, degree_days, profile, slow_rate, drivers, instant,
+    plants, fast, slow, degree_days, profile, slow_rate, upkeep, drivers, instant,
     has_instant, light, soil, p, out,
 ):  # fmt: skip
     """Advance the carbon of one cell; return plant carbon (kg m-2) and degree-days (K d)."""
@@ -173,14 +204,22 @@ def _advance_cell(
         fixed = _photosynthesis(
             month, air, plants_liquid, co2, light[m], cover, saturated, roots, p
         )
-        plants += (1.0 - p.respired_share) * fixed * seconds
+        respired = _plant_respiration(fixed, plants, air[month], upkeep, p)
+        if has_instant:  # what the other drivers would do with the same stocks
+            instant_fixed = _photosynthesis(
+                month, instant_air, instant_plants, instant_co2, light[m], cover, saturated, roots, p
+            )
+            instant_respired = _plant_respiration(
+                instant_fixed, plants, instant_air[month], upkeep, p
+            )
+        plants += (fixed - respired) * seconds
         litter = plants * (1.0 - np.exp(-year_share / p.plant_time))
         plants -= litter
         released = 0.0
         instant_released = 0.0
         total = 0.0
         for i in range(WET_LAYERS):
-            if has_instant:  # what the other drivers would release from the same stocks
+            if has_instant:
                 s = attenuation[i] * decay_scalar(
                     instant_temperature[month, i], instant_microbes[month, i] / saturated[i], p
                 )
@@ -200,20 +239,9 @@ def _advance_cell(
             fast[i] += litter * profile[i]
             total += fast[i] + slow[i]
         if has_instant:
-            fixed = _photosynthesis(
-                month,
-                instant_air,
-                instant_plants,
-                instant_co2,
-                light[m],
-                cover,
-                saturated,
-                roots,
-                p,
-            )
-            released = instant_released
+            fixed, respired, released = instant_fixed, instant_respired, instant_released
         gpp[month] = fixed
-        ra[month] = p.respired_share * fixed
+        ra[month] = respired
         rh[month] = released / seconds
         stock[month] = total
         growth[month] = plants
@@ -225,7 +253,7 @@ def _advance_cell(
 
 @numba.njit(parallel=True, cache=True, nogil=True, error_model="numpy")
 def advance_cells(
-    plants, fast, slow, degree_days, profile, slow_rate, drivers, instant,
+    plants, fast, slow, degree_days, profile, slow_rate, upkeep, drivers, instant,
     has_instant, light, soil, p, out,
 ):  # fmt: skip
     """Advance the carbon of all cells, in parallel; each is independent of the others."""
@@ -240,6 +268,7 @@ def advance_cells(
             degree_days[cell],
             profile[cell],
             slow_rate[cell],
+            upkeep[cell],
             (air[cell], temperature[cell], plants_liquid[cell], microbes_liquid[cell], co2),
             (
                 instant_air[cell],

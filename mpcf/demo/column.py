@@ -15,7 +15,7 @@ from mpcf.demo.calendar import MONTH_DAYS, STEPS, step_calendar
 from mpcf.demo.column_kernels import SHARE, TEMP, WORK_ROWS, column_step, refresh
 from mpcf.demo.conduction import kernel_parameters
 from mpcf.demo.parameters import SOIL, SoilParameters
-from mpcf.demo.soil import LAYERS, WATER_DENSITY, WET_LAYERS, soil_layers
+from mpcf.demo.soil import LAYERS, SOIL_LAYERS, WATER_DENSITY, WET_LAYERS, soil_layers
 
 __all__ = ["Columns", "HeldWater", "Monthly", "advance", "new_columns"]
 
@@ -110,7 +110,10 @@ class HeldWater:
 
 
 def new_columns(mean_air: np.ndarray, parameters: SoilParameters = SOIL) -> Columns:
-    """Return columns near equilibrium: 2 K above the mean air temperature, at field capacity.
+    """Return columns near equilibrium, 2 K above the mean air temperature.
+
+    Thawed ground is at field capacity; frozen ground is rich in ice; the pores of the soil in which
+    no water moves are full.
 
     Parameters
     ----------
@@ -130,9 +133,10 @@ def new_columns(mean_air: np.ndarray, parameters: SoilParameters = SOIL) -> Colu
     (2, 15)
     """
     p, layers = parameters, soil_layers(parameters)
-    moist = p.field_capacity * WATER_DENSITY * layers.porosity * layers.thickness
-    water = np.broadcast_to(moist, (mean_air.size, LAYERS)).copy()
+    full = WATER_DENSITY * layers.porosity * layers.thickness
     t = mean_air[:, None] + START_WARMTH
+    water = np.where(t > 0.0, p.field_capacity, p.ice_content) * full
+    water[:, WET_LAYERS:] = full[WET_LAYERS:]
     share = 1.0 / (1.0 - np.minimum(t, 0.0) / p.freezing_range)
     warm = (layers.capacity + p.capacity_water * water) * t
     cold = (layers.capacity + p.capacity_ice * water) * t - p.latent_heat * water * (1.0 - share)
@@ -154,7 +158,7 @@ def _advance_cell(
     storage_water, conduction_water = water.copy(), water.copy()
     work = np.zeros((WORK_ROWS, LAYERS))
     # Sums over this month and over the next, weighted by days.
-    sums = np.zeros((2, 3 + 3 * WET_LAYERS))
+    sums = np.zeros((2, 3 + 3 * SOIL_LAYERS))
     refresh(enthalpy, water, capacity, p, work)
     for year in range(months // 12):
         if year == snapshot_year:
@@ -199,20 +203,20 @@ def _advance_cell(
                     sums[part, 0] += d * air
                     sums[part, 1] += d * rate
                     sums[part, 2] += d * pack / p.snow_density
-                    for i in range(WET_LAYERS):
+                    for i in range(SOIL_LAYERS):
                         liquid = work[SHARE, i] * water[i]
                         sums[part, 3 + i] += d * work[TEMP, i]
-                        sums[part, 3 + WET_LAYERS + i] += d * liquid
-                        sums[part, 3 + 2 * WET_LAYERS + i] += d * (water[i] - liquid)
+                        sums[part, 3 + SOIL_LAYERS + i] += d * liquid
+                        sums[part, 3 + 2 * SOIL_LAYERS + i] += d * (water[i] - liquid)
             if step == STEPS - 1 or month[step + 1] != month[step]:
                 length = days[month[step]]
                 out_air[now] = sums[0, 0] / length
                 out_precipitation[now] = sums[0, 1] / length
                 out_snow[now] = sums[0, 2] / length
-                for i in range(WET_LAYERS):
+                for i in range(SOIL_LAYERS):
                     out_temperature[now, i] = sums[0, 3 + i] / length
-                    out_liquid[now, i] = sums[0, 3 + WET_LAYERS + i] / length
-                    out_ice[now, i] = sums[0, 3 + 2 * WET_LAYERS + i] / length
+                    out_liquid[now, i] = sums[0, 3 + SOIL_LAYERS + i] / length
+                    out_ice[now, i] = sums[0, 3 + 2 * SOIL_LAYERS + i] / length
                 for k in range(sums.shape[1]):
                     sums[0, k] = sums[1, k]
                     sums[1, k] = 0.0
@@ -296,7 +300,7 @@ def advance(
     cells, months = precipitation.shape
     layers = soil_layers(parameters)
     flat = [np.empty((cells, months), np.float32) for _ in range(3)]
-    deep = [np.empty((cells, months, WET_LAYERS), np.float32) for _ in range(3)]
+    deep = [np.empty((cells, months, SOIL_LAYERS), np.float32) for _ in range(3)]
     none = np.empty((cells, 0, WET_LAYERS), np.float32)
     held = held or HeldWater()
     year, state = snapshot or (-1, columns.copy())

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from mpcf.demo.conduction import conduct, conductivity, enthalpy_of, temperature_of
-from mpcf.demo.soil import WATER_DENSITY, WET_LAYERS
+from mpcf.demo.soil import SOIL_LAYERS, WATER_DENSITY, WET_LAYERS
 from mpcf.ground.constants import SECONDS_PER_DAY
 
 __all__ = ["SHARE", "TEMP", "WORK_ROWS", "column_step", "refresh"]
@@ -77,7 +77,7 @@ def refresh(enthalpy, water, capacity, p, work):
     work : ndarray (12, layer)
         Changed in place.
     """
-    for i in range(WET_LAYERS):
+    for i in range(SOIL_LAYERS):
         work[TEMP, i], work[SHARE, i], _ = temperature_of(enthalpy[i], water[i], capacity[i], p)
 
 
@@ -153,7 +153,7 @@ def column_step(
     half = 0.0
     for i in range(n):
         work[MAX_WATER, i] = WATER_DENSITY * porosity[i] * thickness[i]
-        if i < wet:
+        if i < SOIL_LAYERS:
             saturation = conduction_water[i] / work[MAX_WATER, i]
             k = conductivity(saturation, work[SHARE, i], log_frozen[i], log_thawed[i], dry[i])
         else:

@@ -154,7 +154,10 @@ class SoilParameters:
     conductivity_rock: float = _p(3.0, "W m-1 K-1", "conductivity of the rock below", CTSM)
     capacity_rock: float = _p(2.0e6, "J m-3 K-1", "heat capacity of the rock below", CTSM)
     freezing_range: float = _p(
-        0.25, "K", "liquid share is 1/(1 - T/range) below 0 °C", "between sand and clay; ours"
+        0.1, "K", "liquid share is 1/(1 - T/range) below 0 °C", "between sand and clay; ours"
+    )
+    ice_content: float = _p(
+        0.95, "1", "saturation of frozen ground with ice before the spin-up", "ice-rich; ours"
     )
     geothermal: float = _p(0.05, "W m-2", "geothermal heat flux", "continental mean")
     snow_density: float = _p(300.0, "kg m-3", "density of wind-packed snow", OURS)
@@ -171,7 +174,10 @@ class SoilParameters:
     transmissivity: float = _p(0.45, "1", "transmissivity of the atmosphere for sunlight", OURS)
     longwave: float = _p(60.0, "W m-2", "net longwave loss", OURS)
     priestley_taylor: float = _p(
-        0.9, "1", "potential evaporation per equilibrium evaporation", "1.26 over wet soil; ours"
+        0.6,
+        "1",
+        "potential evaporation per equilibrium evaporation",
+        "1.26 over wet soil; calibrated to the zero curtain at Toolik",
     )
     vaporisation: float = _p(2.5e6, "J kg-1", "latent heat of vaporisation", CTSM)
     root_scale: float = _p(0.20, "m", "e-folding depth of roots", OURS)
@@ -179,7 +185,7 @@ class SoilParameters:
     stress_free: float = _p(
         0.50, "1", "liquid saturation above which plants have enough water", OURS
     )
-    field_capacity: float = _p(0.62, "1", "saturation above which water drains", OURS)
+    field_capacity: float = _p(0.75, "1", "saturation above which water drains", OURS)
     percolation_time: float = _p(7.0, "d", "time scale of drainage to the layer below", OURS)
     bottom_time: float = _p(120.0, "d", "time scale of drainage out of the bottom", OURS)
     lateral_time: float = _p(600.0, "d", "time scale of drainage to the side", OURS)
@@ -214,7 +220,14 @@ class CarbonParameters:
     )
     plant_waterlogging: float = _p(0.5, "1", "share of GPP lost where roots are waterlogged", OURS)
     respired_share: float = _p(
-        0.5, "1", "share of GPP respired by plants", "Waring et al. 1998; ours"
+        0.5, "1", "share of GPP respired by plants before warming", "Waring et al. 1998; ours"
+    )
+    growth_share: float = _p(0.25, "1", "share of GPP respired for growth", OURS)
+    maintenance_q10: float = _p(
+        2.0,
+        "1",
+        "factor by which maintenance respiration grows per 10 K",
+        "about 2: Ryan 1991, doi 10.2307/1941808",
     )
     plant_time: float = _p(10.0, "yr", "mean lifetime of plant carbon", OURS)
     fast_rate: float = _p(1.0, "yr-1", "decay of litter at 10 °C, moist", OURS)

@@ -14,7 +14,7 @@ RANGES = {
     "percolation_time": (3.0, 20.0),
     "bottom_time": (40.0, 400.0),
     "lateral_time": (150.0, 2400.0),
-    "priestley_taylor": (0.7, 1.15),
+    "priestley_taylor": (0.45, 0.9),
     "snow_density": (220.0, 380.0),
     "plant_waterlogging": (0.1, 0.9),
     "microbe_waterlogging": (0.2, 0.9),

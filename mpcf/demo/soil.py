@@ -11,6 +11,7 @@ from mpcf.demo.parameters import SOIL, SoilParameters
 __all__ = [
     "LAYERS",
     "LAYER_EDGES",
+    "SOIL_LAYERS",
     "THICKNESS",
     "WATER_DENSITY",
     "WET_LAYERS",
@@ -29,9 +30,13 @@ LAYERS = THICKNESS.size
 """Number of layers."""
 
 WET_LAYERS = 12
-"""Number of soil layers, which reach 3.47 m; the layers below are bedrock without water."""
+"""Number of layers in which water moves and that hold carbon, which reach 3.47 m."""
 
-LAYER_EDGES = np.concatenate([[0.0], np.cumsum(THICKNESS[:WET_LAYERS])])
+SOIL_LAYERS = 14
+"""Number of soil layers, which reach 6.97 m. Below those in which water moves, the pores are full;
+below the soil there is bedrock without water."""
+
+LAYER_EDGES = np.concatenate([[0.0], np.cumsum(THICKNESS[:SOIL_LAYERS])])
 """Depth of the boundaries of the soil layers, m."""
 
 WATER_DENSITY = 1000.0
@@ -69,7 +74,7 @@ class SoilLayers:
 
 
 def soil_layers(parameters: SoilParameters = SOIL) -> SoilLayers:
-    """Return the layers: organic at the top, mineral below, bedrock from 3.47 m down.
+    """Return the layers: organic at the top, mineral below, bedrock from 6.97 m down.
 
     Parameters
     ----------
@@ -84,13 +89,13 @@ def soil_layers(parameters: SoilParameters = SOIL) -> SoilLayers:
     Examples
     --------
     >>> layers = soil_layers()
-    >>> bool(layers.porosity[0] > layers.porosity[11]), float(layers.porosity[12])
+    >>> bool(layers.porosity[0] > layers.porosity[11]), float(layers.porosity[14])
     (True, 0.0)
     """
     p = parameters
     middle = np.cumsum(THICKNESS) - 0.5 * THICKNESS
     organic = np.exp(-middle / p.organic_scale)
-    is_soil = np.arange(LAYERS) < WET_LAYERS
+    is_soil = np.arange(LAYERS) < SOIL_LAYERS
 
     def mix(mineral, peat):
         return mineral + (peat - mineral) * organic
@@ -123,7 +128,7 @@ def soil_layers(parameters: SoilParameters = SOIL) -> SoilLayers:
 
 
 def max_water(layers: SoilLayers) -> np.ndarray:
-    """Return the water that fills the pores of the soil layers.
+    """Return the water that fills the pores of the layers in which water moves.
 
     Parameters
     ----------
@@ -161,4 +166,4 @@ def node_depth(layers: SoilLayers) -> np.ndarray:
     >>> node_depth(soil_layers())[:3].round(3)
     array([0.025, 0.085, 0.17 ])
     """
-    return (np.cumsum(layers.thickness) - 0.5 * layers.thickness)[:WET_LAYERS]
+    return (np.cumsum(layers.thickness) - 0.5 * layers.thickness)[:SOIL_LAYERS]

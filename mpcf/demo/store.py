@@ -25,7 +25,7 @@ from mpcf.demo.experiment import (
 )
 from mpcf.demo.parameters import SCENARIO
 from mpcf.demo.records import YEARS_BEFORE_OUTPUT
-from mpcf.demo.soil import LAYER_EDGES, WET_LAYERS, node_depth, soil_layers
+from mpcf.demo.soil import LAYER_EDGES, SOIL_LAYERS, node_depth, soil_layers
 from mpcf.demo.twins import Twins
 from mpcf.demo.worlds import CAUSES, HELD, MEANINGS, THERMAL
 from mpcf.folders import replace_dir
@@ -190,7 +190,7 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
         attributes = {"long_name": variable.long_name, "units": variable.units}
         add(name, data.astype(np.float32), variable.dims, **attributes)
     sizes = dict(zip(("lat", "lon"), where.soil.shape, strict=True))
-    sizes |= {"member": size.members, "time": months, "depth": WET_LAYERS}
+    sizes |= {"member": size.members, "time": months, "depth": SOIL_LAYERS}
     for name, encoding in ENCODINGS.items():
         variable = MONTHLY[name]
         chunks = sizes | {"member": 1}

@@ -143,6 +143,43 @@ def _frozen_two_years(warmest: np.ndarray, nodes: int) -> np.ndarray:
     return frozen.reshape(shape[:d] + shape[d + 1 :]).transpose(np.argsort(kept))
 
 
+def talik(tsl_min: xr.DataArray, tsl_max: xr.DataArray) -> xr.DataArray:
+    """Return in which years a cell has a talik.
+
+    A talik is a layer whose coldest month of the year is above 0 °C, with ground below it that
+    stays at or below 0 °C in all 24 months of the year and the previous one, at any depth of the
+    soil. The first year has no previous one and is NaN.
+
+    Parameters
+    ----------
+    tsl_min, tsl_max : DataArray (year, depth, ...)
+        Temperature of the coldest and of the warmest month of the year, °C.
+
+    Returns
+    -------
+    DataArray (year, ...)
+        1 with a talik, 0 without, NaN in the first year and where the year or the previous one has
+        no data.
+
+    Raises
+    ------
+    DataError
+        If years are not consecutive.
+
+    Examples
+    --------
+    >>> at = {"year": [2000, 2001], "depth": [0.5, 2.0, 4.0]}
+    >>> coldest = xr.DataArray([[-3.0, -0.2, -1.0], [-2.0, 0.1, -1.0]], at, ("year", "depth"))
+    >>> talik(coldest, coldest + 0.9).values
+    array([nan,  1.], dtype=float32)
+    """
+    refuse_gaps("taliks", tsl_max)
+    two_years = np.maximum(tsl_max, tsl_max.shift(year=1))
+    thawed_above = (tsl_min > 0).shift(depth=1, fill_value=False).cumsum("depth") > 0
+    found = (thawed_above & (two_years <= 0)).any("depth").astype("float32")
+    return found.where(two_years.isel(depth=0, drop=True).notnull()).rename("talik")
+
+
 def permafrost_at(tsl_max: xr.DataArray, depth: float = 2.0) -> xr.DataArray:
     """Return permafrost by another definition: the layer nearest `depth` is never above 0 °C.
 
@@ -225,7 +262,11 @@ def permafrost_area(mask: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
 
 
 def land_area(grid: xr.Dataset) -> xr.DataArray:
-    """Return the area of land north of 45° N in each cell, excluding ice sheets.
+    r"""Return the area of land north of 45° N in each cell, excluding ice sheets.
+
+    .. math:: A \, \max(f_\mathrm{land} - f_\mathrm{ice}, 0)
+
+    Both shares are of the whole cell, as in CMIP6.
 
     Parameters
     ----------
@@ -236,10 +277,17 @@ def land_area(grid: xr.Dataset) -> xr.DataArray:
     -------
     DataArray (lat, lon)
         m2.
+
+    Examples
+    --------
+    >>> grid = xr.Dataset({"areacella": ("lat", [1e6]), "sftlf": ("lat", [80.0])}, {"lat": [70.0]})
+    >>> land_area(grid.assign(sftgif=("lat", [20.0]))).values
+    array([600000.])
     """
-    land = grid["areacella"] * grid["sftlf"].fillna(0) / 100
+    share = grid["sftlf"].fillna(0)
     if "sftgif" in grid:
-        land = land * (1 - grid["sftgif"].fillna(0) / 100)
+        share = (share - grid["sftgif"].fillna(0)).clip(min=0)
+    land = grid["areacella"] * share / 100
     return land.where(grid["lat"] >= MIN_LATITUDE, 0).astype("float64").rename("land_area")
 
 

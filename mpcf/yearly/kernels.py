@@ -88,7 +88,7 @@ def frost_depth(warmest: np.ndarray, coldest: np.ndarray, depth: np.ndarray) -> 
 @numba.njit(cache=True, nogil=True)
 def soil_temperature(
     tsl: np.ndarray, zero: float, depth: np.ndarray, lower: np.ndarray, shallow: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the yearly statistics of soil temperature.
 
     Parameters
@@ -116,8 +116,6 @@ def soil_temperature(
         the bottom of the talik.
     frozen : ndarray (year, cell)
         Thickness of the soil frozen all year, m; NaN without soil.
-    open_layer : ndarray (year, cell)
-        1 where a layer thawed all year lies above one that is frozen all year, 0 elsewhere.
     """
     years, months, layers, cells = tsl.shape
     warmest = np.empty((years, layers, cells), tsl.dtype)
@@ -126,7 +124,6 @@ def soil_temperature(
     active = np.empty((years, cells))
     thawed = np.empty((years, cells))
     frozen = np.empty((years, cells))
-    open_layer = np.empty((years, cells), np.float32)
     for y in range(years):
         for k in range(layers):
             for c in range(cells):
@@ -165,17 +162,11 @@ def soil_temperature(
         for c in range(cells):
             thawed[y, c] = np.nan
             frozen[y, c] = np.nan
-            open_layer[y, c] = 0.0
-            is_thawed_above = False
             bottom = np.nan
             sum_frozen = 0.0
             for k in range(layers):
                 if warmest[y, k, c] <= 0.0:
                     sum_frozen += shallow[k]
-                    if is_thawed_above:
-                        open_layer[y, c] = 1.0
-                if coldest[y, k, c] > 0.0:
-                    is_thawed_above = True
                 if not np.isnan(warmest[y, k, c]):
                     bottom = lower[k] if not lower[k] <= bottom else bottom
             if not np.isnan(crossing[y, c]):
@@ -183,7 +174,7 @@ def soil_temperature(
                 frozen[y, c] = sum_frozen
             frost = frost_depth(warmest[y, :, c], coldest[y, :, c], depth)
             active[y, c] = frost if frost < crossing[y, c] else crossing[y, c]
-    return warmest, coldest, active, thawed, frozen, open_layer
+    return warmest, coldest, active, thawed, frozen
 
 
 @numba.njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.data.variables import YEARLY
-from mpcf.ground.thaw import permafrost, permafrost_at
+from mpcf.ground.thaw import permafrost, permafrost_at, talik
 from mpcf.ground.thaw_kernels import curtain_length
 from mpcf.ground.years import refuse_gaps
 
@@ -24,7 +24,7 @@ MONTH_MIDDLES = np.array([15.5, 46.0, 76.5, 107.0, 137.5, 168.5, 198.0, 227.5, 2
 CURTAIN_MONTHS = np.array([1, 2, 3, 4, 5, 8, 9, 10, 11, 12])
 """Months in which the zero curtain is looked for, in calendar order."""
 
-NEEDS_NEIGHBOUR_YEARS = ("tsl_max", "active_depth", "open_layer", "curtain_node")
+NEEDS_NEIGHBOUR_YEARS = ("tsl_max", "tsl_min", "active_depth", "curtain_node")
 """Results of `mpcf.yearly.reduction.reduce_months` from which `join_years` derives others."""
 
 _DIM_ORDER = ("member", "year", "season", "top", "depth", "curtain", "lat", "lon", "bnds")
@@ -46,7 +46,7 @@ def join_years(reduced: xr.Dataset) -> xr.Dataset:
     -------
     Dataset (member, year, ...)
         `reduced` with ``permafrost, permafrost_at, talik`` (1, 0 or NaN), ``alt`` (m) and
-        ``zero_curtain`` (days) in place of ``active_depth, open_layer, curtain_node``. Results that
+        ``zero_curtain`` (days) in place of ``active_depth`` and ``curtain_node``. Results that
         are not in `NEEDS_NEIGHBOUR_YEARS` may be missing.
 
     Raises
@@ -54,14 +54,13 @@ def join_years(reduced: xr.Dataset) -> xr.Dataset:
     DataError
         If years are not consecutive.
     """
-    out = reduced.drop_vars(["active_depth", "open_layer", "curtain_node"])
+    out = reduced.drop_vars(["active_depth", "curtain_node"])
     out["permafrost"] = permafrost(out["tsl_max"])
     out["permafrost_at"] = permafrost_at(out["tsl_max"])
     has_permafrost = out["permafrost"] == 1
     active = reduced["active_depth"]
     out["alt"] = active.where(has_permafrost & np.isfinite(active))
-    talik = ((reduced["open_layer"] == 1) & has_permafrost).astype("float32")
-    out["talik"] = talik.where(out["permafrost"].notnull())
+    out["talik"] = talik(out["tsl_min"], out["tsl_max"])
     out["zero_curtain"] = zero_curtain(reduced["curtain_node"]).astype("float32")
     for name in ("permafrost", "permafrost_at", "alt", "talik", "zero_curtain"):
         out[name].attrs = YEARLY[name].attrs

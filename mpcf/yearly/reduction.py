@@ -67,7 +67,6 @@ _RESULTS = {
     "thaw_depth": (),
     "frozen_depth": (),
     "active_depth": (),
-    "open_layer": (),
     "curtain_node": ("curtain",),
     "soil_liquid": ("season", "top"),
     "soil_water": ("season", "top"),
@@ -130,7 +129,7 @@ def reduce_months(monthly: xr.Dataset, *, years_at_once: int | None = None) -> x
     -------
     Dataset (member, year, ...)
         float32: the variables of `to_yearly` except those that depend on other years. In their
-        place ``active_depth`` (m), ``open_layer`` (1 or 0) and ``curtain_node`` (°C), from which
+        place ``active_depth`` (m) and ``curtain_node`` (°C), from which
         `mpcf.yearly.neighbours.join_years` derives them.
 
     Raises
@@ -326,7 +325,7 @@ class _Block:
     def _temperature(self, tsl: np.ndarray, years: slice) -> np.ndarray:
         depth = self.monthly["depth"].values.astype(float)
         zero = tsl.dtype.type(FREEZING_POINT)
-        warmest, coldest, active, thawed, frozen, open_layer = soil_temperature(
+        warmest, coldest, active, thawed, frozen = soil_temperature(
             tsl, zero, depth, self.bounds[:, 1], self.shallow
         )
         highest = np.fmax.reduce(warmest, axis=None)
@@ -342,7 +341,6 @@ class _Block:
             ("thaw_depth", thawed),
             ("frozen_depth", frozen),
             ("active_depth", active),
-            ("open_layer", open_layer),
             ("curtain_node", node),
         ):
             self.keep(name, values, years)
