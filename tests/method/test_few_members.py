@@ -159,6 +159,16 @@ def test_every_chapter_reads_one_member_and_says_what_it_cannot_estimate(tmp_pat
     assert moisture.count("**can't be told**") == 3
     numbers = records(tmp_path, "numbers", "03-moisture-trends")
     assert numbers["03-moisture-trends/liquid_significant"]["value"] is None
+    stands = records(tmp_path, "sentences", "03-moisture-trends")["03-moisture-trends/stands"]
+    assert stands.count("inconclusive") == 2 * 2 * 3
+    for phase in ("warming", "net_zero"):
+        bands = [
+            f"03-moisture-trends/stands_{band}_m_end_of_{phase}" for band in ("0_0_1", "0_1_1")
+        ]
+        for name in ("liquid", "total"):
+            top_metre = numbers[f"03-moisture-trends/{name}_{phase}"]["value"]
+            parts = [numbers[f"{band}_{name}"]["value"] for band in bands]
+            assert sum(parts) == pytest.approx(top_metre, rel=1e-3, abs=1e-3)
     assert "*First differences* stand in for them" in shown
     assert "year effects can't be fitted and are left out" in shown
     assert "their counts and ranges are without this source." in shown
