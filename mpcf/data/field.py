@@ -58,7 +58,7 @@ def end_of_season_thaw(
     Raises
     ------
     DataError
-        If a column, site or date is missing, a depth is negative, too deep or no number, a point
+        If a column, site or date is missing, a depth is negative, too deep or not a number, a point
         was probed twice on one date, or no visit is within the window.
     InvalidChoice
         If the window does not end after it begins.
@@ -181,7 +181,7 @@ def _depths(
     depth = pd.to_numeric(text.str.lstrip(">≥= "), errors="coerce").astype(float)
     length = sites.map(rod if isinstance(rod, Mapping) else lambda _: rod).astype(float)
     for wrong, why in (
-        (text.notna() & depth.isna(), "is no number; write '> 45' for a probe stopped at 45"),
+        (text.notna() & depth.isna(), "is not a number; write '> 45' for a probe stopped at 45"),
         (depth < 0, "is negative; leave a missing reading empty"),
         (depth * factor > MAX_THAW_DEPTH, f"is over {MAX_THAW_DEPTH:g} m; check the unit"),
         (depth > length, "is more than the length of the rod"),

@@ -66,8 +66,8 @@ def daily_means(
     ------
     DataError
         If stamps are missing, repeated or out of order, their step does not divide a day, is longer
-        than `MAX_STEP` or changes, their time zone is not settled, or a column is no number, is
-        infinite or has a value of `faults`.
+        than `MAX_STEP` or changes, their time zone is not stated, or a column holds text, an
+        infinite value or a value of `faults`.
     InvalidChoice
         If `stamps` is neither "start" nor "end".
 
@@ -216,10 +216,11 @@ def refuse_faults(values: pd.DataFrame, faults: Mapping[float, str]) -> None:
             raise DataError(f"column '{name}' has an infinite value at {np.isinf(column).idxmax()}")
         found = column[column.isin(list(faults))]
         if found.size:
-            value, times = found.iloc[0], (found == found.iloc[0]).sum()
+            value, row = found.iloc[0], found.index[0]
+            where = " ".join(map(str, row)) if isinstance(row, tuple) else row
             raise DataError(
-                f"column '{name}' has the value {value:g} ({faults[value]}) {times} times, first "
-                f"at {found.index[0]}; make it NaN if it is no measurement"
+                f"column '{name}' has the value {value:g} ({faults[value]}) at {where}, "
+                f"rows in all: {(found == value).sum()}; make it NaN if it is not a measurement"
             )
 
 
@@ -228,12 +229,12 @@ def _means(
 ) -> xr.Dataset:
     """Average the rows of each period; NaN with too many missing, or too many in a row."""
     missing = regular.isna()
-
-    def longest_run(lost: pd.Series) -> pd.Series:
-        return lost.groupby([periods, (~lost).cumsum().to_numpy()]).sum().groupby(level=0).max()
-
-    by = missing.groupby(periods)
-    failed = (by.sum() > max_missing) | (missing.apply(longest_run) > max_gap)
+    row = np.arange(len(regular))[:, None]
+    first = np.searchsorted(periods, periods)[:, None]  # of the row's period
+    known = np.maximum.accumulate(np.where(missing, first - 1, row))
+    run = pd.DataFrame(row - np.maximum(known, first - 1))
+    longest = run.groupby(periods).max().set_axis(regular.columns, axis=1)
+    failed = (missing.groupby(periods).sum() > max_missing) | (longest > max_gap)
     mean = regular.groupby(periods).mean().mask(failed)
     dims = ("time", regular.columns.name or "sensor")
     return xr.Dataset(

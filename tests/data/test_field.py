@@ -1,5 +1,9 @@
 """Field tables: known answers, what is refused, and real records."""
 
+import io
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,7 +98,11 @@ def test_an_empty_reading_is_left_out():
 @pytest.mark.parametrize(
     ("row", "units", "says"),
     [
-        (("A", "2010-08-30", 2, "rock"), "cm", "site A on 2010-08-30: depth 'rock' is no number"),
+        (
+            ("A", "2010-08-30", 2, "rock"),
+            "cm",
+            "site A on 2010-08-30: depth 'rock' is not a number",
+        ),
         (("A", "2010-08-30", 2, -9999), "cm", "negative"),
         (("A", "2010-08-30", 2, 40), "m", "over 20 m; check the unit"),
         (("A", "2010-08-30", 2, 0.5), "K", "can't be converted to m"),
@@ -238,7 +246,11 @@ def test_adding_a_site_of_one_year_changes_nothing():
         ({"year": [2001, 2001]}, ["nep"], "site A has the year 2001 twice"),
         ({"year": [2001, 2002.5]}, ["nep"], "'year' must be a whole number"),
         ({"year": [2001, None]}, ["nep"], "row 1 has no year"),
-        ({"nep": [1.0, -9999]}, ["nep"], r"'nep' has the value -9999 \(fill value\) 1 times"),
+        (
+            {"nep": [1.0, -9999]},
+            ["nep"],
+            r"'nep' has the value -9999 \(fill value\) at A 2002, rows in all: 1",
+        ),
         ({"nep": ["1", "2"]}, ["nep"], "'nep' holds text"),
         ({"NEE_VUT_REF": [1.0, 2]}, ["NEE_VUT_REF"], "give nep, which is its negative"),
         ({}, ["nep", "moisture"], "no column 'moisture'"),
@@ -249,3 +261,47 @@ def test_a_wrong_table_of_towers_is_refused(change, columns, says):
     table = pd.DataFrame({"site": "A", "year": [2001, 2002], "nep": [1.0, 2.0]})
     with pytest.raises(DataError, match=says):
         tower_years(table.assign(**change), columns)
+
+
+# ---------------------------------------------------------------------- the page for readers
+
+PAGE = Path(__file__).parents[2] / "book" / "use-your-own-data.md"
+
+
+def test_what_the_page_shows_runs(tmp_path, monkeypatch, capsys):
+    section = PAGE.read_text(encoding="utf-8").split("## Field data")[1].split("\n## ")[0]
+    parts = dict(part.split("\n", 1) for part in section.split("\n### ")[1:])
+    text = "".join(parts[p] for p in ("Probe depths", "Loggers", "Towers", "A cross-section"))
+    tables = re.findall(r"```text\n(.*?)```", text, re.S)
+    snippets = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert len(snippets) == len(tables) == 4
+    rng = np.random.default_rng(0)
+    heads = [table.splitlines()[0].split(",") for table in tables]
+    time = pd.date_range("2010-01-01 00:30", "2012-01-01", freq="30min")
+    warm = 12 * np.sin(2 * np.pi * (time.dayofyear - 110) / 365) - 2
+    soil = pd.DataFrame(
+        {name: warm * f for name, f in zip(heads[1][1:], (1, 0.5, -0.1), strict=True)}
+    )
+    panel = pd.MultiIndex.from_product([list("ABCDEF"), range(2004, 2014)], names=heads[2][:2])
+    values = pd.DataFrame(rng.normal(size=(60, 4)), panel, heads[2][2:]).reset_index()
+    files = {
+        "soil": soil.set_axis(time).rename_axis(heads[1][0]).reset_index(),
+        "towers": values.drop(index=[3, 17, 40]),
+        "runs": pd.DataFrame(rng.normal(size=(30, len(heads[3]))), columns=heads[3]),
+    }
+    monkeypatch.chdir(tmp_path)
+    Path("probes.csv").write_text(tables[0])
+    for (name, file), shown in zip(files.items(), tables[1:], strict=True):
+        more = pd.read_csv(io.StringIO(shown))
+        assert list(more.columns) == list(file.columns)
+        file.to_csv(f"{name}.csv", index=False)
+    names = {}
+    for snippet in snippets:
+        exec(snippet, names)
+    assert np.isnan(names["thaw"].sel(site="A", year=2010)["thaw_depth"])
+    assert float(names["thaw"].sel(site="A", year=2011)["thaw_depth"]) == pytest.approx(0.495)
+    assert names["daily"]["failed"].values.tolist() == [0, 0, 0]
+    assert names["whole"].values.tolist() == [True, True]
+    assert names["panel"]["nep"].count() == 57
+    assert int(names["found"]["n"]) == 30
+    assert "zero_curtain" in capsys.readouterr().out
