@@ -79,16 +79,16 @@ def end_of_season_thaw(
     sites, dates = probes["site"], _dates(probes["date"])
     read = _depths(probes["depth"], sites, dates.dt.strftime(" on %Y-%m-%d"), units, rod)
     key = ["site", "date", *(["point"] if "point" in probes else [])]
-    visits = probes.assign(date=dates)[key].join(read).dropna(subset="depth")
+    every = probes.assign(date=dates)[key].assign(year=dates.dt.year)
+    visits = every.join(read).dropna(subset="depth")
     if "point" in visits and visits.duplicated(key).any():
         site, date, point = visits.loc[visits.duplicated(key), key].iloc[0]
         raise DataError(f"point {point} of site {site} was probed twice on {date:%Y-%m-%d}")
-    visits["year"] = visits["date"].dt.year
     inside = visits[visits["date"].dt.strftime("%m-%d").between(first, last)]
     if inside.empty:
         raise DataError(f"no probing between {first} and {last} of any year; choose another window")
     latest = inside.groupby(["site", "year"])["date"].transform("max")
-    return _thaw(inside[inside["date"] == latest], visits)
+    return _thaw(inside[inside["date"] == latest], every)
 
 
 def thaw_of_table(

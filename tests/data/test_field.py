@@ -90,9 +90,12 @@ def test_censoring_more_never_gives_a_number_back(depths, data):
 
 
 def test_an_empty_reading_is_left_out():
-    table = probes(("A", "2010-08-30", 1, 60), ("A", "2010-08-30", 2, np.nan))
+    table = probes(
+        ("A", "2010-08-30", 1, 60), ("A", "2010-08-30", 2, np.nan), ("B", "2010-08-30", 1, "")
+    )
     thaw = end_of_season_thaw(table, units="cm").squeeze()
-    assert (float(thaw.thaw_depth), int(thaw.n)) == (0.6, 1)
+    assert thaw.n.values.tolist() == [1, 0]
+    np.testing.assert_allclose(thaw.thaw_depth, [0.6, np.nan])
 
 
 @pytest.mark.parametrize(
