@@ -13,7 +13,6 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpcf import errors
 from mpcf.book import missing_records
 from mpcf.data import records
 from mpcf.ground.station import yearly_thaw_depth, zero_curtain_daily
@@ -26,22 +25,6 @@ THAW_DEPTH = [
     *(0.794, 0.901, 0.870, 0.927, 0.913, 0.926),
 ]
 ZERO_CURTAIN = [70, 80, 43, 72, 71, 72, 69, 65, 27, 76, 76, 52, 32]
-
-
-@pytest.fixture
-def record(monkeypatch):
-    """Return a function that opens a real record, or skips where there is none."""
-    root = os.environ.get("REALDATA_ROOT") or str(ROOT.parent / "shared" / "realdata")
-    monkeypatch.setenv("REALDATA_ROOT", root)
-    monkeypatch.chdir(ROOT)
-
-    def open_tidy(name):
-        try:
-            return records.TIDY[name](records.open_record(name))
-        except errors.RecordUnavailable as error:
-            pytest.skip(f"no copy of the record: {error}")
-
-    return open_tidy
 
 
 # ----------------------------------------------------------------------- the global-mean record
