@@ -279,8 +279,10 @@ def slow_stock(soil_temperature: np.ndarray, physics: Physics = PHYSICS) -> np.n
     (65.0, 20.0)
     """
     p, layers = physics.carbon, soil_layers(physics.soil)
-    surface = p.slow_surface * p.slow_scale * -np.diff(
-        np.exp(-LAYER_EDGES[: WET_LAYERS + 1] / p.slow_scale)
+    surface = (
+        p.slow_surface
+        * p.slow_scale
+        * -np.diff(np.exp(-LAYER_EDGES[: WET_LAYERS + 1] / p.slow_scale))
     )
     frozen = np.clip(0.5 - 0.5 * soil_temperature, 0.0, 1.0)
     return surface + frozen[:, None] * p.slow_frozen * layers.thickness[:WET_LAYERS]

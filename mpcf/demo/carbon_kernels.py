@@ -178,7 +178,7 @@ def _photosynthesis(month, air, liquid, co2, light, cover, saturated, roots, p):
 
 @numba.njit(cache=True, error_model="numpy")
 def _plant_respiration(fixed, plants, air, upkeep, p):
-    """Return autotrophic respiration, kg m-2 s-1: of growth, and of maintenance at `upkeep`, s-1."""
+    """Return autotrophic respiration, kg m-2 s-1: growth, and maintenance at `upkeep`, s-1."""
     return p.growth_share * fixed + upkeep * plants * maintenance_scalar(air, p)
 
 
@@ -207,7 +207,15 @@ def _advance_cell(
         respired = _plant_respiration(fixed, plants, air[month], upkeep, p)
         if has_instant:  # what the other drivers would do with the same stocks
             instant_fixed = _photosynthesis(
-                month, instant_air, instant_plants, instant_co2, light[m], cover, saturated, roots, p
+                month,
+                instant_air,
+                instant_plants,
+                instant_co2,
+                light[m],
+                cover,
+                saturated,
+                roots,
+                p,
             )
             instant_respired = _plant_respiration(
                 instant_fixed, plants, instant_air[month], upkeep, p

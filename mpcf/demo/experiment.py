@@ -54,7 +54,8 @@ class Size:
     dlat, dlon : float
         Spacing of the grid, degrees.
     twins : int
-        Number of members that have twins, the first ones.
+        Number of members that have all twins, the first ones; the others have only those that the
+        claims about refreezing need.
     """
 
     members: int

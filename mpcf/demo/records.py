@@ -16,14 +16,16 @@ from mpcf.demo.parameters import Physics
 from mpcf.demo.soil import LAYER_EDGES, node_depth, soil_layers
 from mpcf.demo.worlds import World
 from mpcf.ground.constants import FREEZING_POINT, SECONDS_PER_DAY
+from mpcf.yearly.reduction import SEASONS, WETNESS_DEPTH
 
 __all__ = [
     "FLUXES",
     "YEARS_BEFORE_OUTPUT",
+    "MeanYear",
     "Records",
-    "Water",
     "mean_year",
     "monthly_dataset",
+    "thaw_season_liquid",
     "yearly_fluxes",
 ]
 
@@ -36,15 +38,21 @@ YEARS_BEFORE_OUTPUT = FIRST_YEAR - BRANCH_YEAR
 GRAMS_PER_KG = 1000.0
 
 
-class Water(NamedTuple):
-    """Monthly water of the layers.
+class MeanYear(NamedTuple):
+    """What the carbon equations see of a run, the same in every year.
 
     Attributes
     ----------
+    air : ndarray (cell, month)
+        Air temperature, °C.
+    temperature : ndarray (cell, month, layer)
+        Soil temperature, °C.
     liquid, ice : ndarray (cell, month, layer)
         kg m-2.
     """
 
+    air: np.ndarray
+    temperature: np.ndarray
     liquid: np.ndarray
     ice: np.ndarray
 
@@ -56,12 +64,12 @@ class Records:
     Attributes
     ----------
     columns : dict
-        Run → its monthly means; for the mean year at rest, only its water.
+        Run → its monthly means.
     co2 : dict
         Run → CO2 (year,), ppm.
     """
 
-    columns: dict[str, Monthly | Water]
+    columns: dict[str, Monthly | MeanYear]
     co2: dict[str, np.ndarray]
 
     def __post_init__(self) -> None:
@@ -78,6 +86,13 @@ class Records:
             self._combined[amount, phase] = (of.liquid + of.ice) * share
         return self._combined[amount, phase]
 
+    def thaw_season_liquid(self, amount: str, phase: str) -> np.ndarray:
+        """Return the liquid water of the top metre, May to September, of each year from 2000 on.
+
+        It is (year, cell), kg m-2, with the amount of one run in the phase of another.
+        """
+        return thaw_season_liquid(self.liquid(amount, phase))
+
     def drivers(self, world: World) -> carbon_pools.Drivers:
         """Return the inputs of the carbon equations in a world."""
         climate = self.columns[world.temperature]
@@ -90,33 +105,53 @@ class Records:
         )
 
 
-def mean_year(record: Monthly | Water, years: int) -> Water:
-    """Return the mean year of a record's water, repeated.
+def mean_year(record: Monthly | MeanYear, years: int) -> MeanYear:
+    """Return the mean year of a record, repeated.
 
     Parameters
     ----------
-    record : Monthly or Water
+    record : Monthly or MeanYear
         Whole years.
     years : int
         Number of times the mean year is repeated.
 
     Returns
     -------
-    Water
+    MeanYear
         Of 12 months for each of these years.
 
     Examples
     --------
-    >>> water = np.arange(24.0).reshape(1, 24, 1)
-    >>> mean_year(Water(water, 0 * water), 3).liquid[0, ::12, 0]
+    >>> two = np.arange(24.0).reshape(1, 24, 1)
+    >>> mean_year(MeanYear(two[..., 0], two, two, 0 * two), 3).liquid[0, ::12, 0]
     array([6., 6., 6.])
     """
 
     def repeat(values: np.ndarray) -> np.ndarray:
-        by_year = values.reshape(values.shape[0], -1, 12, values.shape[2])
-        return np.tile(by_year.mean(axis=1), (1, years, 1))
+        by_year = values.reshape(values.shape[0], -1, 12, *values.shape[2:])
+        return np.tile(by_year.mean(axis=1), (1, years, *[1] * (values.ndim - 2)))
 
-    return Water(repeat(record.liquid), repeat(record.ice))
+    return MeanYear(*(repeat(getattr(record, name)) for name in MeanYear._fields))
+
+
+def thaw_season_liquid(liquid: np.ndarray) -> np.ndarray:
+    """Return the liquid water of the top metre from May to September, from 2000 on.
+
+    Parameters
+    ----------
+    liquid : ndarray (cell, month, layer)
+        Liquid water of whole years from 1985 on, kg m-2.
+
+    Returns
+    -------
+    ndarray (year, cell)
+        kg m-2.
+    """
+    top, bottom = LAYER_EDGES[:-1], LAYER_EDGES[1:]
+    share = np.clip((WETNESS_DEPTH - top) / (bottom - top), 0.0, 1.0)
+    days = np.where(np.isin(np.arange(1, 13), SEASONS["thaw"]), MONTH_DAYS, 0.0)
+    stored = liquid[:, 12 * YEARS_BEFORE_OUTPUT :] @ share
+    return (stored.reshape(stored.shape[0], -1, 12) @ (days / days.sum())).T
 
 
 def yearly_fluxes(fluxes: carbon_pools.Fluxes) -> dict[str, np.ndarray]:

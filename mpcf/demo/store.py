@@ -27,7 +27,7 @@ from mpcf.demo.parameters import SCENARIO
 from mpcf.demo.records import YEARS_BEFORE_OUTPUT
 from mpcf.demo.soil import LAYER_EDGES, SOIL_LAYERS, node_depth, soil_layers
 from mpcf.demo.twins import Twins
-from mpcf.demo.worlds import CAUSES, HELD, MEANINGS, THERMAL
+from mpcf.demo.worlds import CAUSES, HELD, MEANINGS, NULL_WORLDS, PARTS
 from mpcf.folders import replace_dir
 from mpcf.ground.constants import FREEZING_POINT
 from mpcf.ground.geography import Grid, grid
@@ -286,7 +286,7 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
 
     label = {"desc": "demonstration ensemble", "unit": "step", "disable": not progress}
     # Each member is written while the next one runs.
-    steps = 1 + size.members + with_twins + (with_twins > 0)
+    steps = 1 + (1 + (with_twins > 0)) * size.members + (with_twins > 0)
     with tqdm(total=steps, **label) as bar, ThreadPoolExecutor(1) as writer:
         experiment = Experiment(where, size.members, seed=seed)
         bar.update()
@@ -300,9 +300,9 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
             for task in waiting:
                 task.result()
             waiting = [writer.submit(_write_member, monthly, index, member, where)]
-            if index < with_twins:
+            if twins:
                 member = member.at(twins.cells)  # frees the whole member once it is written
-                found = twins.member(index, member)
+                found = twins.member(index, member, carbon=index < with_twins)
                 bar.update()
                 waiting.append(
                     writer.submit(_write_twins, stores, index, found, twins.cells, where)
@@ -349,13 +349,21 @@ TWINS = {
         {"meaning": MEANINGS, "cause": CAUSES},
         "Effects of each cause's change on carbon fluxes: Shapley values, and instantaneous ones",
     ),
+    "parts": (
+        {"part": PARTS},
+        "Instantaneous effects of the parts of liquid water: depth of thaw, and wetness",
+    ),
     "null": (
-        {"meaning": MEANINGS},
-        "Yearly carbon fluxes where moisture has no effect on them",
+        {"without": tuple(NULL_WORLDS)},
+        "Yearly carbon fluxes on which one input has no effect",
     ),
     "columns": (
-        {"held": THERMAL},
-        "Yearly columns where conduction sees the water of the rest run",
+        {"held": ("latent", "conduction")},
+        "Yearly columns where heat is stored in, or conducted by, the water of the rest run",
+    ),
+    "thermal": (
+        {},
+        "Yearly columns where heat is stored in and conducted by the water of the rest run",
     ),
     "recovery": (
         {"held": ("none", "thermal")},
@@ -363,6 +371,9 @@ TWINS = {
     ),
 }
 """Stores of the twins: each one's dimensions before ``member``, and its title."""
+
+OF_ALL_MEMBERS = ("thermal", "recovery")
+"""Stores that hold all members; the others hold the first ones."""
 
 
 def _twin_units(variable: str) -> str:
@@ -378,7 +389,8 @@ def _twin_stores(folder: Path, where: Grid, size: Size, members: int, seed: int)
     years = np.arange(FIRST_YEAR, SCENARIO.last_year + 1)
     for name, (lead, title) in TWINS.items():
         group = zarr.open_group(folder / f"{name}.zarr", mode="w", zarr_format=2)
-        coords = {**lead, "member": np.arange(1, members + 1), "year": years}
+        count = size.members if name in OF_ALL_MEMBERS else members
+        coords = {**lead, "member": np.arange(1, count + 1), "year": years}
         coords |= {"lat": where.lat, "lon": where.lon}
         for dim, values in coords.items():
             values = np.array(values)

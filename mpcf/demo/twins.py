@@ -8,6 +8,7 @@ the water that conducts and stores the column's heat. `mpcf.demo.worlds` lists t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
@@ -40,12 +41,14 @@ from mpcf.demo.worlds import (
     CAUSES,
     HELD,
     MEANINGS,
+    NULL_WORLDS,
+    PARTS,
     THERMAL,
     WORLDS,
     World,
     direct_world,
     moisture_held_world,
-    null_world,
+    parted_world,
     shapley,
     subsets,
     thermal_world,
@@ -148,7 +151,9 @@ class Twins:
             co2_reference=CO2_REFERENCE,
         )
 
-    def member(self, index: int, member: Member) -> dict[str, dict[str, np.ndarray]]:
+    def member(
+        self, index: int, member: Member, *, carbon: bool = True
+    ) -> dict[str, dict[str, np.ndarray]]:
         """Return the twins of a member.
 
         Parameters
@@ -157,6 +162,9 @@ class Twins:
             Number of the member.
         member : Member
             The member in the twins' own cells, see `Member.at`.
+        carbon : bool
+            Whether to run all twins; otherwise those that the claims about refreezing need: with
+            and without moisture's thermal effect, in both scenarios.
 
         Returns
         -------
@@ -171,8 +179,8 @@ class Twins:
         at_zero = {"full": member.at_zero.copy()}
         # Years are summed in a second thread while kernels run; each record is then dropped.
         with ThreadPoolExecutor(1) as summing:
-            columns = []
-            for name in THERMAL:
+            columns = {}
+            for name in THERMAL if carbon else ("thermal",):
                 state, snapshot = self._columns[name].copy(), self._columns[name].copy()
                 held = held_water(name, water)
                 record = e.advance(
@@ -180,12 +188,12 @@ class Twins:
                 )
                 records.columns[name] = record
                 fluxes = self._world(records, thermal_world(name))
-                columns.append(summing.submit(self._column_years, record, fluxes))
+                columns[name] = summing.submit(self._column_years, record, fluxes)
                 if name != "thermal":
                     del records.columns[name]
                 else:
                     at_zero[name] = snapshot
-            out = self._carbon_twins(records)
+            out = self._carbon_twins(records) if carbon else {}
             recovery = []
             zero = 12 * YEARS_TO_NET_ZERO
             until_zero = {name: records.columns[name].months(0, zero) for name in at_zero}
@@ -199,7 +207,9 @@ class Twins:
                 record = until_zero.pop(name).then(later)
                 fluxes = self._world(Records({name: record}, co2), thermal_world(name))
                 recovery.append(summing.submit(self._column_years, record, fluxes))
-            out["columns"] = _stack([years.result() for years in columns])
+            out["thermal"] = columns.pop("thermal").result()
+            if columns:
+                out["columns"] = _stack([years.result() for years in columns.values()])
             out["recovery"] = _stack([years.result() for years in recovery]) | {
                 "co2": co2["full"][YEARS_BEFORE_OUTPUT:],
                 "warming": e.removal.warming[index, e.year_mask(FIRST_YEAR)],
@@ -220,8 +230,9 @@ class Twins:
         -------
         Dataset (year, lat, lon)
             The yearly dataset of these cells, which lie along ``lat``, with their land area as
-            ``areacella``; ``null_gpp`` and so on (meaning, ...), fluxes on which moisture has no
-            effect; ``gpp_instant`` and so on (meaning, cause, ...), instantaneous effects.
+            ``areacella``; ``null_gpp`` and so on (without, ...), fluxes on which one input has no
+            effect; ``gpp_instant`` and so on (meaning, cause, ...), instantaneous effects;
+            ``gpp_part`` and so on (part, ...), those of the parts of liquid water.
         """
         e, cells = self.experiment, self.cells
         still = e.own_weather(index, e.variability[index], cells)
@@ -237,14 +248,16 @@ class Twins:
         yearly["cSoil"] = (("year", "lat", "lon"), full["cSoil"][..., None])
         yearly["co2"] = ("year", member.co2[YEARS_BEFORE_OUTPUT:])
         yearly["areacella"] = (("lat", "lon"), e.where.cell_land_area[cells][:, None])
-        nulls = _stack([yearly_fluxes(self._world(records, null_world(m))) for m in MEANINGS])
-        instant = _stack([self._instant(records, full, m) for m in MEANINGS])
+        nulls = _stack([yearly_fluxes(self._world(records, w)) for w in NULL_WORLDS.values()])
+        effects, parts = self._instant(records, full)
+        at = ("year", "lat", "lon")
         for name in FLUXES:
-            at = ("meaning", "year", "lat", "lon")
-            yearly[f"null_{name}"] = (at, nulls[name][..., None])
-            effect = instant[f"{name}_instant"][..., None]
-            yearly[f"{name}_instant"] = (("meaning", "cause", *at[1:]), effect)
-        return yearly.assign_coords(meaning=list(MEANINGS), cause=list(CAUSES))
+            yearly[f"null_{name}"] = (("without", *at), nulls[name][..., None])
+            effect, part = (found[f"{name}_instant"][..., None] for found in (effects, parts))
+            yearly[f"{name}_instant"] = (("meaning", "cause", *at), effect)
+            yearly[f"{name}_part"] = (("part", *at), part)
+        names = {"without": list(NULL_WORLDS), "part": list(PARTS)}
+        return yearly.assign_coords(meaning=list(MEANINGS), cause=list(CAUSES), **names)
 
     def _world(self, records: Records, world: World) -> carbon_pools.Fluxes:
         return self._advance_carbon(self._carbon[world].copy(), records.drivers(world))
@@ -260,12 +273,13 @@ class Twins:
             ]
             for meaning in MEANINGS
         ]
-        effects = [self._effects(years, meaning) for meaning in MEANINGS]
-        instant = [self._instant(records, years[World()], meaning) for meaning in MEANINGS]
+        effects = _stack([self._effects(years, meaning) for meaning in MEANINGS])
+        instant, parts = self._instant(records, years[World()])
         return {
             "direct": _stack([_stack(of_meaning) for of_meaning in direct]),
-            "effects": _stack([e | i for e, i in zip(effects, instant, strict=True)]),
-            "null": _stack([years[null_world(meaning)] for meaning in MEANINGS]),
+            "effects": effects | instant,
+            "parts": parts | {"soil_liquid": np.stack(_parts(records.thaw_season_liquid))},
+            "null": _stack([years[world] for world in NULL_WORLDS.values()]),
         }
 
     def _effects(self, years: dict[World, dict], meaning: str) -> dict[str, np.ndarray]:
@@ -277,22 +291,34 @@ class Twins:
             out[flux] = np.stack(shapley(acting, CAUSES))
         return out
 
-    def _instant(self, records: Records, full: dict, meaning: str) -> dict[str, np.ndarray]:
-        """Return the instantaneous effect of each cause on each flux (cause, year, cell)."""
-        held = {}
-        for name in ("moisture", "temperature", "co2"):
-            instant = records.drivers(direct_world(meaning, HELD[name]))
-            state = self._carbon[World()].copy()
-            fluxes = self._advance_carbon(state, records.drivers(World()), instant)
-            held[name] = yearly_fluxes(fluxes)
-        out = {}
-        for flux in FLUXES:
-            moist = full[flux] - held["moisture"][flux]
-            none = np.zeros_like(moist)
-            sides = (none, moist) if flux == "rh" else (moist, none)
-            rest = (full[flux] - held[name][flux] for name in ("temperature", "co2"))
-            out[f"{flux}_instant"] = np.stack([*sides, *rest])
-        return out
+    def _instant(self, records: Records, full: dict) -> tuple[dict, dict]:
+        """Return the instantaneous effects of the causes and of the parts of liquid water.
+
+        The first are (meaning, cause, year, cell), the second (part, year, cell).
+        """
+
+        def seen(world: World) -> dict[str, np.ndarray]:
+            """Return the fluxes from the full run's stocks under another world's drivers."""
+            state, drivers = self._carbon[World()].copy(), records.drivers(World())
+            return yearly_fluxes(self._advance_carbon(state, drivers, records.drivers(world)))
+
+        water = {("full", "full"): full}
+        for pair in (("rest", "rest"), ("rest", "full"), ("full", "rest")):
+            water[pair] = seen(parted_world(*pair))
+        effects, co2 = {}, seen(direct_world("total", HELD["co2"]))
+        for meaning, held in zip(MEANINGS, (("rest", "rest"), ("rest", "full")), strict=True):
+            temperature = seen(direct_world(meaning, HELD["temperature"]))
+            for flux in FLUXES:
+                moist = full[flux] - water[held][flux]
+                none = np.zeros_like(moist)
+                sides = (none, moist) if flux == "rh" else (moist, none)
+                rest = (full[flux] - held[flux] for held in (temperature, co2))
+                effects.setdefault(f"{flux}_instant", []).append(np.stack([*sides, *rest]))
+        parts = {
+            f"{flux}_instant": np.stack(_parts(lambda *pair, f=flux: water[pair][f]))
+            for flux in FLUXES
+        }
+        return {name: np.stack(values) for name, values in effects.items()}, parts
 
     def _column_years(self, record: Monthly, fluxes: carbon_pools.Fluxes) -> dict[str, np.ndarray]:
         """Return the variables (year, cell) that the chapters use, from 2000 on."""
@@ -344,6 +370,17 @@ def frozen_ground(record: Monthly, years: int = 15) -> np.ndarray:
     late = record.temperature[:, -12 * years :, shallow]
     warmest = late.reshape(late.shape[0], years, 12, -1).max(axis=2)
     return (warmest <= 0.0).any(axis=(1, 2))
+
+
+def _parts(value: Callable[[str, str], np.ndarray]) -> list[np.ndarray]:
+    """Return the effects of `PARTS`, averaged over both orders, of a value by amount and phase."""
+    acting = {
+        frozenset(): value("rest", "rest"),
+        frozenset({"thaw"}): value("rest", "full"),
+        frozenset({"wetness"}): value("full", "rest"),
+        frozenset(PARTS): value("full", "full"),
+    }
+    return shapley(acting, PARTS)
 
 
 def _stack(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -2,7 +2,8 @@
 
 Moisture has two meanings. As *liquid* water, layers that thaw stay as dry as frozen ones: thaw
 itself counts as moisture. As *total* water, the amount is held and temperature sets its phase: thaw
-counts as temperature.
+counts as temperature. Liquid water therefore has two *parts*: how deep the soil thaws, which is the
+phase of the water, and how wet it is, which is its amount.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ __all__ = [
     "CAUSES",
     "HELD",
     "MEANINGS",
+    "NULL_WORLDS",
+    "PARTS",
     "THERMAL",
     "WORLDS",
     "World",
     "direct_world",
     "moisture_held_world",
-    "null_world",
+    "parted_world",
     "shapley",
     "subsets",
     "thermal_world",
@@ -31,6 +34,9 @@ __all__ = [
 
 MEANINGS = ("liquid", "total")
 """Meanings of moisture."""
+
+PARTS = ("thaw", "wetness")
+"""Parts of liquid water: the phase of the soil's water, and its amount."""
 
 CAUSES = ("photosynthesis", "decomposition", "temperature", "co2")
 """Inputs of the carbon equations: moisture in photosynthesis, moisture in decomposition,
@@ -103,13 +109,26 @@ def direct_world(meaning: str, held: frozenset[str]) -> World:
     return World(temperature, water("photosynthesis"), water("decomposition"), co2)
 
 
-def null_world(meaning: str) -> World:
-    """Return the world in which moisture has no effect: its mean year at rest, repeated.
+NULL_WORLDS = {
+    "liquid": World(plants=("mean", "mean"), microbes=("mean", "mean")),
+    "total": World(plants=("mean", "full"), microbes=("mean", "full")),
+    "thaw": World(plants=("full", "mean"), microbes=("full", "mean")),
+    "temperature": World(temperature="mean"),
+    "co2": World(co2="rest"),
+}
+"""Worlds in which one input has no effect on carbon: its mean year at rest, repeated. In the
+equations precipitation has none in any world."""
+
+
+def parted_world(amount: str, phase: str) -> World:
+    """Return the world in which photosynthesis and decomposition see one run's water in a phase.
 
     Parameters
     ----------
-    meaning : str
-        One of `MEANINGS`.
+    amount : {"full", "rest"}
+        Run that gives the amount of water.
+    phase : {"full", "rest"}
+        Run that gives the liquid share of it.
 
     Returns
     -------
@@ -118,11 +137,10 @@ def null_world(meaning: str) -> World:
 
     Examples
     --------
-    >>> null_world("total").plants
-    ('mean', 'full')
+    >>> parted_world("full", "rest").plants
+    ('full', 'rest')
     """
-    water = ("mean", "mean" if meaning == "liquid" else "full")
-    return World(plants=water, microbes=water)
+    return World(plants=(amount, phase), microbes=(amount, phase))
 
 
 def thermal_world(name: str) -> World:
@@ -235,7 +253,7 @@ WORLDS = tuple(
     dict.fromkeys(
         [
             *(direct_world(meaning, held) for meaning in MEANINGS for held in subsets()),
-            *map(null_world, MEANINGS),
+            *NULL_WORLDS.values(),
             *map(thermal_world, THERMAL),
             *map(moisture_held_world, MEANINGS),
         ]

@@ -135,7 +135,7 @@ def test_null_twins_do_not_respond_to_moisture(world):
     one = experiment.shared.at(made.cells).months(0, 12 * years)
     calm = column.Monthly(*(getattr(one, v) for v in fields), mean.liquid, mean.ice)
     for meaning in worlds.MEANINGS:
-        null = worlds.null_world(meaning)
+        null = worlds.NULL_WORLDS[meaning]
         # drier, in the same phase
         wild = replace(calm, liquid=0.7 * calm.liquid, ice=0.7 * calm.ice)
         runs = []
@@ -147,11 +147,74 @@ def test_null_twins_do_not_respond_to_moisture(world):
         np.testing.assert_allclose(runs[0].gpp, runs[1].gpp, rtol=1e-6, atol=1e-15)
 
 
+def test_nulls_of_thaw_and_temperature_do_not_respond_to_them(world):
+    """A warmer run, or one that thaws deeper, has the same carbon if the null holds that input."""
+    experiment, _, made, _ = world
+    years = 3
+    calm = experiment.shared.at(made.cells).months(0, 12 * years)
+    water = calm.liquid + calm.ice
+    thawed = replace(calm, liquid=water, ice=0.0 * water)
+    warm = replace(calm, air=calm.air + 3.0, temperature=calm.temperature + 3.0)
+    for null, other in (("thaw", thawed), ("temperature", warm)):
+        world_of_null = worlds.NULL_WORLDS[null]
+        runs = []
+        for full in (calm, other):
+            seen = made._records(full, calm, np.full(years, 400.0))
+            state = made._carbon[world_of_null].copy()
+            runs.append(made._advance_carbon(state, seen.drivers(world_of_null)))
+        np.testing.assert_allclose(runs[0].rh, runs[1].rh, rtol=1e-5, atol=1e-15, err_msg=null)
+        np.testing.assert_allclose(runs[0].gpp, runs[1].gpp, rtol=1e-5, atol=1e-15)
+
+
+def test_thaw_and_wetness_add_up_to_liquid_water_and_to_its_effect(world):
+    _, member, made, found = world
+    parts, effects = found["parts"], found["effects"]
+    for flux in ("gpp", "ra", "rh"):
+        whole = effects[f"{flux}_instant"][worlds.MEANINGS.index("liquid"), :2].sum(axis=0)
+        # fluxes of hundreds, whose differences are taken
+        np.testing.assert_allclose(parts[f"{flux}_instant"].sum(axis=0), whole, atol=1e-9)
+    own = records.thaw_season_liquid(member.monthly.at(made.cells).liquid)
+    change = parts["soil_liquid"].sum(axis=0)
+    deeper = parts["soil_liquid"][worlds.PARTS.index("thaw"), -20:].mean(axis=0)
+    assert np.median(deeper) > 10.0  # kg m-2: by the end the ground thaws deeper almost everywhere
+    assert (np.abs(change) <= own + np.abs(own - change) + 1e-3).all()
+
+
+def test_maintenance_respiration_follows_temperature_and_growth_follows_photosynthesis():
+    p = carbon_kernels.kernel_parameters()
+    fixed, plants, upkeep = 3e-8, 2.0, 4e-9
+    cold, warm = (
+        carbon_kernels._plant_respiration(fixed, plants, air, upkeep, p) for air in (0.0, 10.0)
+    )
+    assert warm == pytest.approx(p.growth_share * fixed + upkeep * plants)
+    growth = p.growth_share * fixed
+    assert (warm - growth) / (cold - growth) == pytest.approx(p.maintenance_q10)
+
+
+def test_plants_respire_their_share_of_photosynthesis_before_warming(world):
+    """The rest run keeps the share that equilibrium was set to, within its weather."""
+    experiment, _, _, found = world
+    at_rest = list(worlds.HELD).index("everything")
+    ra, gpp = (found["direct"][v][0, at_rest] for v in ("ra", "gpp"))
+    alive = gpp.mean(axis=0) > 20.0
+    share = ra.sum(axis=0)[alive] / gpp.sum(axis=0)[alive]
+    np.testing.assert_allclose(share, experiment.physics.carbon.respired_share, atol=0.03)
+
+
+def test_only_the_first_members_have_carbon_twins(world):
+    _, member, made, found = world
+    few = made.member(0, member.at(made.cells), carbon=False)
+    assert set(few) == {"thermal", "recovery"}
+    for store in few:
+        for name, values in few[store].items():
+            np.testing.assert_array_equal(values, found[store][name])
+
+
 def test_both_scenarios_are_identical_until_emissions_end(world):
     _, member, _, found = world
     zero = 2117 - 2000
     frozen = found["recovery"]["frozen_depth"]
-    held = found["columns"]["frozen_depth"][worlds.THERMAL.index("thermal")]
+    held = found["thermal"]["frozen_depth"]
     np.testing.assert_array_equal(frozen[1, 1:zero], held[1:zero])
     assert np.abs(frozen[1, zero + 50 :] - held[zero + 50 :]).max() > 0.0
     assert found["recovery"]["warming"][-1] < member.warming[-1] - 0.5
