@@ -1,6 +1,8 @@
 """Errors by cluster and in space: references by long hand, invariances, and the kept evidence."""
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -442,3 +444,21 @@ def test_cr2_keeps_its_promise_where_others_do_not(kept):
     one_map = kept[(kept["kind"] == "map") & (kept["years"] == 1) & (kept["length"] > 0)]
     assert one_map["rate"].min() > 0.15  # no error mends one map
     assert rate["CR2"].max() < 0.08
+
+
+def test_the_example_for_towers_runs_and_its_two_fits_agree(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "book/use-your-own-data.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"\(errors-for-towers\)=.*?```python\n(.*?)```", page, re.DOTALL)
+    table = towers()
+    table["precipitation"] = np.random.default_rng(5).normal(size=len(table))
+    table.to_csv(tmp_path / "towers.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code, names)
+    by_page = names["fit"](
+        names["panel"]["uptake"], names["x"], "year effects", errors="cluster", min_rows=30
+    )
+    wild = wild_cluster_bootstrap(names["fitted"], table["site"], "moisture")
+    for name in ("b", "se", "t"):
+        value = float(by_page[name].sel(predictor="moisture"))
+        assert value == pytest.approx(wild[name]), name
