@@ -32,6 +32,7 @@ bench: .venv/installed
 # False-alarm rates of the book's tests and coverage of its intervals, by simulation.
 evidence: .venv/installed
 	$(RUN) -m evidence sizes
+	$(RUN) -m evidence clusters
 	$(RUN) -m evidence draws
 
 clean:

@@ -1,12 +1,12 @@
-"""Regenerate the evidence: ``python -m evidence sizes`` or ``draws``."""
+"""Regenerate the evidence: ``python -m evidence sizes``, ``clusters`` or ``draws``."""
 
 from __future__ import annotations
 
 import argparse
 
-from evidence import draws, sizes
+from evidence import clusters, draws, sizes
 
-COMMANDS = {"sizes": sizes.write, "draws": draws.write}
+COMMANDS = {"sizes": sizes.write, "clusters": clusters.write, "draws": draws.write}
 """Tables of evidence, and the functions that write them."""
 
 
