@@ -10,10 +10,10 @@ from mpcf.ground.years import refuse_gaps
 from mpcf.method.attribution import regional_carbon
 from mpcf.method.design import Design
 from mpcf.method.moisture import moisture_index
-from mpcf.method.periods import Period, since_base
+from mpcf.method.periods import Period, early_years, late_years, since_base
 from mpcf.method.regression import MIN_MEMBERS, fit, response
 from mpcf.method.resampling import jackknife
-from mpcf.method.statistics import regional_mean
+from mpcf.method.statistics import detectable_difference, member_interval, regional_mean
 
 SMOOTHING_YEARS = 21
 """Window of the running mean that defines the way up and the way down, years."""
@@ -23,6 +23,9 @@ MIN_COOLING = 0.5
 
 MIN_RETURNS = 10
 """Fewest returns of permafrost for which a hazard is estimated."""
+
+MIN_AT_RISK = 10
+"""Fewest cells that have to be followed at a time before a share refrozen is estimated from it."""
 
 
 def frozen_volume(frozen_depth: xr.DataArray, region: xr.DataArray) -> xr.DataArray:
@@ -102,6 +105,55 @@ def equal_warming_lag(volume: xr.DataArray, warming: xr.DataArray) -> float:
     return median if np.isfinite(median) else float("nan")
 
 
+def member_lags(volume: xr.DataArray, warming: xr.DataArray) -> xr.DataArray:
+    """Return the equal-warming lag of each member.
+
+    Parameters
+    ----------
+    volume : DataArray (member, year)
+        Frozen volume.
+    warming : DataArray (member, year)
+        Warming of the region, K.
+
+    Returns
+    -------
+    DataArray (member)
+        Years; NaN where `equal_warming_lag` is.
+    """
+    pairs = ((volume.isel(member=m), warming.isel(member=m)) for m in range(volume.sizes["member"]))
+    lags = [equal_warming_lag(*pair) for pair in pairs]
+    return volume.isel(year=0, drop=True).copy(data=lags).rename("lag").assign_attrs(units="years")
+
+
+def paired_effect(with_change: xr.DataArray, without: xr.DataArray) -> dict[str, float]:
+    r"""Return what moisture's thermal change does to a measure, member by member.
+
+    .. math:: \bar d \pm t_{M-1} \, s_d / \sqrt M , \qquad d_m = y_m - y_m^\mathrm{held} .
+
+    A member and its twin have the same weather, so that it cancels in the difference.
+
+    Parameters
+    ----------
+    with_change : DataArray (member)
+        A measure of each member.
+    without : DataArray (member)
+        That of its twin, in which moisture did not change for the soil's heat.
+
+    Returns
+    -------
+    dict
+        ``estimate``, ``low``, ``high``, units of the measure; ``detectable``, the smallest effect
+        that would be found with a power of 80 %; and ``pairs``, the number of members in which both
+        are defined. All but the last are NaN without a pair; bounds need two.
+    """
+    difference = (with_change - without).dropna("member")
+    pairs = difference.size
+    estimate, low, high = member_interval(difference) if pairs else [float("nan")] * 3
+    detectable = detectable_difference(difference)
+    found = {"estimate": estimate, "low": low, "high": high, "detectable": detectable}
+    return found | {"pairs": pairs}
+
+
 def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dataset:
     """Return the time from the first net-zero year to the lasting return of permafrost.
 
@@ -145,19 +197,28 @@ def return_times(mask: xr.DataArray, first_year: int, years: int = 10) -> xr.Dat
     )
 
 
-def share_refrozen(times: xr.Dataset) -> xr.DataArray:
-    """Return the Kaplan–Meier share of cells to which permafrost has returned, with late entry.
+def share_refrozen(times: xr.Dataset, min_at_risk: int = MIN_AT_RISK) -> xr.DataArray:
+    r"""Return the Kaplan–Meier share of cells to which permafrost has returned, with late entry.
+
+    .. math:: F(t) = 1 - \prod_{t_i \le t} \left( 1 - d_i / n_i \right) ,
+
+    with :math:`d_i` returns among the :math:`n_i` cells that are at risk. Where cells enter late,
+    few may be at risk at first, and a single return among them would count as much as all cells.
+    The product therefore begins in the first year in which enough cells are at risk.
 
     Parameters
     ----------
     times : Dataset (...)
         From `return_times`, any dims.
+    min_at_risk : int
+        Number of cells that are enough.
 
     Returns
     -------
     DataArray (since)
         Share, 0 to 1, by years since the first net-zero year; a step function that holds from each
-        year on. Empty where no cell is followed.
+        year on. Its coordinate ``at_risk`` is the number of cells at risk in that year. Empty where
+        there are never enough cells at risk.
 
     References
     ----------
@@ -168,13 +229,22 @@ def share_refrozen(times: xr.Dataset) -> xr.DataArray:
     flat = {v: times[v].values.ravel() for v in ("entry", "time", "returned")}
     followed = np.isfinite(flat["time"]) & (flat["time"] > flat["entry"])
     entry, time, returned = (flat[v][followed] for v in ("entry", "time", "returned"))
-    if not returned.any():
-        share = np.zeros(min(1, time.size))
-        return xr.DataArray(share, {"since": np.zeros(share.size)}, "since", name="share")
-    curve = SurvfuncRight(time, returned, entry=entry)
-    since = np.concatenate([[0.0], curve.surv_times])
-    share = np.concatenate([[0.0], 1 - curve.surv_prob])
-    return xr.DataArray(share, {"since": since}, "since", name="share")
+    possible = np.unique(np.concatenate([entry + 1.0, time]))
+    enough = possible[[_at_risk(entry, time, t) >= min_at_risk for t in possible]]
+    since, share = np.zeros(min(1, enough.size)), np.zeros(min(1, enough.size))
+    late = time >= enough[0] if enough.size else np.zeros(time.size, bool)
+    if returned[late].any():
+        curve = SurvfuncRight(time[late], returned[late], entry=entry[late])
+        since = np.concatenate([since, curve.surv_times])
+        share = np.concatenate([share, 1 - curve.surv_prob])
+    at_risk = ("since", [_at_risk(entry, time, t) for t in since])
+    coords = {"since": since, "at_risk": at_risk}
+    return xr.DataArray(share, coords, "since", name="share")
+
+
+def _at_risk(entry: np.ndarray, time: np.ndarray, since: float) -> int:
+    """Return how many cells have entered before a year and have not left; at 0, those there."""
+    return int(((entry < max(since, 0.5)) & (time >= since)).sum())
 
 
 def restricted_mean(share: xr.DataArray, horizon: float) -> float:
@@ -190,7 +260,7 @@ def restricted_mean(share: xr.DataArray, horizon: float) -> float:
     Returns
     -------
     float
-        Years; NaN where no cell is followed.
+        Years; NaN where the share is not known.
 
     Examples
     --------
@@ -478,8 +548,10 @@ def refreeze_metrics(
     -------
     dict
         ``times`` from `return_times`; ``share`` refrozen; ``wait`` (member), the restricted mean,
-        years, NaN for a member in which no cell is followed; ``volume`` (member, year), 1e3 km3;
-        ``air`` (member, year), °C; ``carbon`` (member), NEP over the phase beyond that of the base
+        years, NaN for a member in which too few cells are followed; ``volume`` (member, year),
+        1e3 km3; ``regained`` (member), its last fifteen years of the phase less its first, and
+        ``frozen at start``, the latter; ``air`` (member, year), °C; ``lag`` (member), years, NaN
+        where none is defined; ``carbon`` (member), NEP over the phase beyond that of the base
         period, PgC.
     """
     times = return_times(run["permafrost"].where(region > 0), zero[0])
@@ -488,13 +560,20 @@ def refreeze_metrics(
     air = run["temperature"]
     air = air.sel(season="year", drop=True) if "season" in air.dims else air
     carbon = since_base(regional_carbon(response(run), region))
+    volume, air = frozen_volume(run["frozen_depth"], region), regional_mean(air, region)
+    first, last = (
+        volume.sel(year=y).mean("year") for y in (early_years(zero[0]), late_years(zero[1]))
+    )
     return {
         "times": times,
         "share": share_refrozen(times),
         "wait": xr.DataArray(
             [restricted_mean(share_refrozen(t), horizon) for t in each], dims="member"
         ),
-        "volume": frozen_volume(run["frozen_depth"], region),
-        "air": regional_mean(air, region),
+        "volume": volume,
+        "regained": last - first,
+        "frozen at start": first,
+        "air": air,
+        "lag": member_lags(volume, air),
         "carbon": carbon.sel(year=slice(*zero)).sum("year"),
     }

@@ -132,6 +132,40 @@ def member_interval(values: xr.DataArray, level: float = 0.95) -> tuple[float, f
     return float(x.mean()), float(x.mean() - half), float(x.mean() + half)
 
 
+def detectable_difference(values: xr.DataArray, *, power: float = 0.8) -> float:
+    r"""Return the smallest true mean that Student's t test of the members detects.
+
+    .. math:: \delta = d_M \, s ,
+
+    with s the standard deviation of the members and :math:`d_M` the standardised effect that the
+    two-sided test at 5 % with M members finds with the given power (noncentral t).
+
+    Parameters
+    ----------
+    values : DataArray (member)
+        One value per member, such as a difference of pairs.
+    power : float
+        Probability of detecting it.
+
+    Returns
+    -------
+    float
+        Unit of the values; NaN with fewer than two members or without spread.
+
+    Examples
+    --------
+    >>> round(detectable_difference(xr.DataArray([1.0, 2.0, 3.0, 4.0], dims="member")), 2)
+    2.75
+    """
+    from statsmodels.stats.power import TTestPower
+
+    x = np.asarray(values, dtype=float)
+    if x.size < 2 or not x.std() > 0:
+        return float("nan")
+    standardised = TTestPower().solve_power(nobs=x.size, alpha=0.05, power=power)
+    return float(standardised * x.std(ddof=1))
+
+
 def member_test(values: xr.DataArray) -> xr.DataArray:
     """Return the p value of Student's t test of the members' mean against zero.
 

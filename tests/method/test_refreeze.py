@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import ttest_1samp
 
 from mpcf.errors import DataError
 from mpcf.ground.thaw_kernels import curtain_length
@@ -13,6 +14,8 @@ from mpcf.method.refreeze import (
     equal_warming_lag,
     log_hazard,
     mean_effect,
+    member_lags,
+    paired_effect,
     refreeze_metrics,
     restricted_mean,
     return_hazard,
@@ -20,6 +23,7 @@ from mpcf.method.refreeze import (
     share_refrozen,
     smooth,
 )
+from mpcf.method.statistics import detectable_difference
 
 
 def triangle(fall):
@@ -77,13 +81,14 @@ def test_a_cell_that_returns_after_just_ten_years_is_followed():
     times = return_times(mask, first_year=2050).isel(member=0)
     np.testing.assert_array_equal(times["entry"], [19, np.nan])
     np.testing.assert_array_equal(times["time"], [20, np.nan])
-    assert share_refrozen(times).values.tolist() == [0, 1]
+    assert share_refrozen(times, min_at_risk=1).values.tolist() == [0, 1]
 
 
 def test_share_refrozen_by_hand():
     """At 20 years one of 2 at risk returns (a third enters then), at 30 one of 2."""
-    share = share_refrozen(return_times(masks(), first_year=2050))
+    share = share_refrozen(return_times(masks(), first_year=2050), min_at_risk=1)
     np.testing.assert_allclose(share.sel(since=[0, 20, 30]), [0, 1 / 2, 3 / 4])
+    np.testing.assert_array_equal(share["at_risk"].sel(since=[0, 20, 30]), [2, 2, 2])
     assert restricted_mean(share, 40.0) == pytest.approx(20 + 10 / 2 + 10 / 4)
 
 
@@ -224,20 +229,68 @@ def test_few_returns_and_few_members_are_refused():
 
 
 def test_a_run_is_judged_by_its_own_cells():
-    """One cell keeps its permafrost, one gets it back after 20 years of 41 that can be seen."""
-    state = masks().isel(cell=[0, 1]).rename(cell="lon").expand_dims(lat=[60.0])
-    state = state.transpose("member", "year", "lat", "lon").assign_coords(lon=[0.0, 5.0])
+    """One cell keeps its permafrost, ten get it back after 20 years of 41 that can be seen."""
+    state = masks().isel(cell=[0] + [1] * 10).rename(cell="lon").expand_dims(lat=[60.0])
+    state = state.transpose("member", "year", "lat", "lon").assign_coords(lon=np.arange(11.0))
     constant = xr.ones_like(state)
     run = xr.Dataset(
         {"permafrost": state, "frozen_depth": 2 * constant, "temperature": -3 * constant}
         | {"gpp": constant.where(state["year"] < 2050, 0.0), "ra": 0 * constant, "rh": 4 * constant}
     )
-    region = xr.DataArray([[1e12, 3e12]], state[0, 0].coords, ("lat", "lon")).drop_vars("year")
+    region = xr.DataArray([[1e12] + [3e11] * 10], state[0, 0].coords, ("lat", "lon")).drop_vars(
+        "year"
+    )
     found = refreeze_metrics(run.assign_coords(member=[1]), region, (2050, 2099))
     assert float(found["wait"][0]) == 20.0
     np.testing.assert_allclose(found["volume"], 2 * 4e12 / 1e12)
     np.testing.assert_allclose(found["carbon"], 50 * -1 * 4e12 / 1e15)
     np.testing.assert_allclose(found["air"], -3.0)
+    np.testing.assert_allclose(found["regained"], 0.0)
+    assert np.isnan(found["lag"]).all()  # nothing cools
+
+
+def test_one_early_return_among_few_does_not_stand_for_the_cells_that_enter_later():
+    """One cell returns after 5 years; 29 enter in year 10 and never return."""
+    entry, time = np.r_[0.0, np.full(29, 10.0)], np.r_[5.0, np.full(29, 40.0)]
+    returned = np.r_[1.0, np.zeros(29)]
+    values = {"entry": entry, "time": time, "returned": returned}
+    times = xr.Dataset({name: ("cell", of_cells) for name, of_cells in values.items()})
+    share = share_refrozen(times)
+    assert float(share.max()) == 0.0
+    assert restricted_mean(share, 40.0) == 40.0
+    assert share_refrozen(times.isel(cell=slice(9))).size == 0
+
+
+def test_paired_effects_cancel_the_weather_and_know_their_power():
+    """The members differ by far more than moisture's effect, which is 2 in each, ± 0.1."""
+    rng = np.random.default_rng(4)
+    weather = 50.0 * rng.normal(size=8)
+    y = xr.DataArray(weather + 2.0 + 0.1 * rng.normal(size=8), dims="member")
+    held = xr.DataArray(weather, dims="member")
+    found = paired_effect(y, held)
+    assert found["low"] < 2.0 < found["high"] and found["high"] - found["low"] < 0.5
+    assert 0.0 < found["detectable"] < 0.3
+    gone = paired_effect(y.where(y > np.inf), held)
+    assert gone["pairs"] == 0 and np.isnan(gone["estimate"])
+
+
+def test_the_smallest_detectable_difference_is_found_with_its_power():
+    rng = np.random.default_rng(5)
+    effect = detectable_difference(xr.DataArray([-1.0, 1.0] * 4, dims="member"))
+    drawn = rng.normal(effect, np.sqrt(8 / 7), (4000, 8))
+    found = ttest_1samp(drawn, 0, axis=1).pvalue < 0.05
+    assert found.mean() == pytest.approx(0.8, abs=0.025)
+
+
+def test_a_member_that_lags_has_its_own_lag():
+    warming = triangle(fall=3.0)
+    late = (20 - 4 * warming).shift(year=30).fillna(20.0)
+    lagging = xr.where(
+        warming["year"] <= 2100, 20 - 4 * warming, np.minimum(late, 20 - 4 * warming)
+    )
+    volume = xr.concat([20 - 4 * warming, lagging], "member")
+    lags = member_lags(volume, warming.expand_dims(member=2))
+    np.testing.assert_allclose(lags, [0, 30], atol=3)
 
 
 def test_running_means_and_lags_over_a_gap_are_refused():
