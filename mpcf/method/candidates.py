@@ -8,6 +8,7 @@ so that terms which are not linear in moisture are attributed too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -17,28 +18,18 @@ from mpcf.ground.years import refuse_gaps
 from mpcf.method.design import Design, petagrams, region_cells
 from mpcf.method.moisture import MEANINGS, moisture_index
 from mpcf.method.periods import base_mean, periods_within
-from mpcf.method.regression import ESTIMATORS
-from mpcf.method.statistics import weighted_correlation
+from mpcf.method.regression import ALL_ESTIMATORS, coefficients, long_run_error
+from mpcf.method.resampling import jackknife
+from mpcf.method.shrinkage import ridge_coefficients
+from mpcf.method.statistics import t_factor, weighted_correlation
 from mpcf.method.truth import TRUE_MEANING
+from mpcf.yearly.reduction import WETNESS_DEPTH
 
 Terms = dict[str, xr.DataArray]
 
 
 def _plain(m: xr.DataArray, _yearly: xr.Dataset) -> Terms:
     return {"moisture": m}
-
-
-def _with_co2(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
-    return {"moisture": m, "co2": yearly["co2"].broadcast_like(m)}
-
-
-def _with_thawed_carbon(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
-    share = yearly["thaw_depth"].clip(max=PERMAFROST_DEPTH) / PERMAFROST_DEPTH
-    return {"moisture": m, "thawed carbon": yearly["cSoil"] * share}
-
-
-def _with_snow(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
-    return {"moisture": m, "snow": yearly["snow"]}
 
 
 def _squared(m: xr.DataArray, _yearly: xr.Dataset) -> Terms:
@@ -62,17 +53,117 @@ def _by_regime(m: xr.DataArray, yearly: xr.Dataset) -> Terms:
     return {"moisture, permafrost": m * frozen, "moisture, none": m * (1.0 - frozen)}
 
 
-CANDIDATES: dict[str, Callable[[xr.DataArray, xr.Dataset], Terms]] = {
-    "plain": _plain,
-    "and CO2": _with_co2,
-    "and thawed carbon": _with_thawed_carbon,
-    "and snow": _with_snow,
-    "squared": _squared,
-    "times temperature": _times_temperature,
-    "lagged": _lagged,
-    "by regime": _by_regime,
+def _thawed_carbon(yearly: xr.Dataset) -> xr.DataArray:
+    share = yearly["thaw_depth"].clip(max=PERMAFROST_DEPTH) / PERMAFROST_DEPTH
+    return yearly["cSoil"] * share
+
+
+CONTROLS: dict[str, Callable[[xr.Dataset, str], xr.DataArray]] = {
+    "temperature": lambda yearly, season: yearly["temperature"].sel(season=season, drop=True),
+    "precipitation": lambda yearly, season: yearly["precipitation"].sel(season=season, drop=True),
+    "co2": lambda yearly, season: yearly["co2"],
+    "snow": lambda yearly, season: yearly["snow"],
+    "thawed depth": lambda yearly, season: thawed_depth(yearly),
+    "thawed carbon": lambda yearly, season: _thawed_carbon(yearly),
 }
-"""Terms of each candidate; temperature and precipitation of the same season are added to them."""
+"""Terms beside moisture, from the yearly dataset and the season of the predictors."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A specification that is scored against the truth.
+
+    Attributes
+    ----------
+    terms : callable
+        Terms of moisture.
+    controls : tuple of str
+        Terms beside them, of `CONTROLS`.
+    split : bool
+        Whether each term is split into its forced and its internal part, see `split_terms`.
+    fit : callable
+        How coefficients are fitted.
+    """
+
+    terms: Callable[[xr.DataArray, xr.Dataset], Terms] = _plain
+    controls: tuple[str, ...] = ("temperature", "precipitation")
+    split: bool = False
+    fit: Callable[[xr.DataArray, xr.DataArray, str], xr.DataArray] = coefficients
+
+
+STUDY = ("temperature", "precipitation")
+"""Predictors beside moisture in the study's wording."""
+
+DIAGRAM = ("temperature", "co2")
+"""Predictors that the causal diagram implies: see `mpcf.method.diagram`."""
+
+CANDIDATES = {
+    "plain": Candidate(),
+    "and CO2": Candidate(controls=(*STUDY, "co2")),
+    "and thawed carbon": Candidate(controls=(*STUDY, "thawed carbon")),
+    "and snow": Candidate(controls=(*STUDY, "snow")),
+    "and thawed depth": Candidate(controls=(*STUDY, "thawed depth")),
+    "without precipitation": Candidate(controls=("temperature",)),
+    "temperature and CO2": Candidate(controls=DIAGRAM),
+    "temperature, CO2, snow": Candidate(controls=(*DIAGRAM, "snow")),
+    "squared": Candidate(_squared),
+    "times temperature": Candidate(_times_temperature),
+    "lagged": Candidate(_lagged),
+    "by regime": Candidate(_by_regime),
+    "by regime, temperature and CO2": Candidate(_by_regime, DIAGRAM),
+    "forced and internal": Candidate(split=True),
+    "ridge": Candidate(fit=ridge_coefficients),
+}
+"""Candidates by name: the study's predictors, sets that the causal diagram implies, terms that are
+not linear, and other ways to fit."""
+
+
+def thawed_depth(yearly: xr.Dataset) -> xr.DataArray:
+    """Return the depth of the season's thaw within the top metre, to which wetness refers.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+
+    Returns
+    -------
+    DataArray (member, year, lat, lon)
+        m.
+    """
+    return yearly["thaw_depth"].clip(max=WETNESS_DEPTH).rename("thawed_depth")
+
+
+def split_terms(terms: Terms) -> Terms:
+    r"""Return each term split into its forced and its internal part.
+
+    .. math:: f_m = \frac{1}{M-1} \sum_{m' \ne m} x_{m'} , \qquad i_m = x_m - f_m .
+
+    The mean of the *other* members is the forced change plus a remnant of their weather, but holds
+    nothing of the member's own.
+
+    Parameters
+    ----------
+    terms : dict of str to DataArray (member, year, ...)
+        Terms by name.
+
+    Returns
+    -------
+    dict of str to DataArray (member, year, ...)
+        ``<name>, forced`` and ``<name>, internal``.
+
+    Examples
+    --------
+    >>> m = xr.DataArray([[1.0], [2.0], [6.0]], dims=("member", "year"))
+    >>> split_terms({"moisture": m})["moisture, forced"].values.ravel()
+    array([4. , 3.5, 1.5])
+    """
+    out = {}
+    for name, x in terms.items():
+        others = (x.sum("member", skipna=False) - x) / (x.sizes["member"] - 1)
+        out |= {f"{name}, forced": others, f"{name}, internal": x - others}
+    return out
+
 
 _FIELDS = [
     *("temperature", "precipitation", *(meaning.variable for meaning in MEANINGS.values())),
@@ -106,12 +197,38 @@ def candidate_predictors(
     DataError
         If the candidate is ``lagged`` and years are not consecutive.
     """
-    terms = CANDIDATES[candidate](moisture, yearly)
-    for name in ("temperature", "precipitation"):
-        terms[name] = yearly[name].sel(season=season, drop=True)
+    chosen = CANDIDATES[candidate]
+    terms = chosen.terms(moisture, yearly)
+    for name in chosen.controls:
+        terms[name] = CONTROLS[name](yearly, season).broadcast_like(moisture)
+    if chosen.split:
+        terms = split_terms(terms)
     parts = [part.astype("float64").drop_attrs() for part in terms.values()]
     names = xr.DataArray(list(terms), dims="predictor", name="predictor")
     return xr.concat(parts, names, coords="minimal", compat="override").reset_coords(drop=True)
+
+
+def estimators_of(candidate: str) -> tuple[str, ...]:
+    """Return the estimators by which a candidate can be fitted.
+
+    Parameters
+    ----------
+    candidate : str
+        One of `CANDIDATES`.
+
+    Returns
+    -------
+    tuple of str
+        All of them; a candidate whose terms are split has no year effects, which would leave the
+        same variability in both parts.
+
+    Examples
+    --------
+    >>> estimators_of("forced and internal")
+    ('raw trend', 'first differences', 'decadal band')
+    """
+    split = CANDIDATES[candidate].split
+    return tuple(e for e in ALL_ESTIMATORS if not (split and e == "year effects"))
 
 
 def score_candidates(
@@ -130,8 +247,8 @@ def score_candidates(
         The yearly dataset.
     y : DataArray (member, year, lat, lon)
         Uptake, gC m-2 yr-1.
-    null : DataArray (meaning, member, year, lat, lon)
-        Uptake on which moisture has no effect, gC m-2 yr-1.
+    null : DataArray (without, member, year, lat, lon)
+        Uptake on which one input has no effect, gC m-2 yr-1.
     truth : DataArray (meaning, member, year, lat, lon)
         Moisture's instantaneous effect since the base period, gC m-2 yr-1.
     region : DataArray (lat, lon)
@@ -155,19 +272,22 @@ def score_candidates(
         If years are not consecutive.
     """
     checked = periods_within(periods, y)
-    area, yearly, y, null, truth = region_cells(region, yearly[_FIELDS], y, null, truth)
+    area, yearly, y, null, truth = region_cells(
+        region, yearly[[name for name in _FIELDS if name in yearly]], y, null, truth
+    )
     yearly = yearly.load()
     rows: list[dict[str, float | str]] = []
     for meaning, true_meaning in TRUE_MEANING.items():
         season = MEANINGS[meaning].season or "year"
         moisture = moisture_index(yearly, meaning, season=season).astype("float64")
         base = base_mean(moisture).broadcast_like(moisture)
-        unmoved, effect = (a.sel(meaning=true_meaning, drop=True) for a in (null, truth))
+        unmoved = null.sel(without=true_meaning, drop=True)
+        effect = truth.sel(meaning=true_meaning, drop=True)
         fluxes = xr.concat([y, unmoved], xr.Variable("flux", ["full", "null"]))
         for candidate in CANDIDATES:
             x, held = (candidate_predictors(yearly, m, candidate, season) for m in (moisture, base))
-            for estimator in ESTIMATORS:
-                design = Design(fluxes, x, estimator, reference=held)
+            for estimator in estimators_of(candidate):
+                design = Design(fluxes, x, estimator, held, CANDIDATES[candidate].fit)
                 for name, period in checked.items():
                     part = design.contributions(period).sum("predictor", skipna=False)
                     whole = effect.sel(year=period.years).mean("member").sum("year")
@@ -187,6 +307,83 @@ def score_candidates(
                         }
                     )
     return rows
+
+
+def contribution_intervals(
+    yearly: xr.Dataset,
+    y: xr.DataArray,
+    region: xr.DataArray,
+    periods: Mapping[str, tuple[int, int]],
+    candidate: str = "plain",
+    estimator: str = "raw trend",
+    meaning: str = "liquid",
+) -> xr.Dataset:
+    """Return moisture's contribution by a candidate, with its interval over members.
+
+    The jackknife leaves out members in turn; all estimators but year effects also have the error of
+    the signal that members share, as in `mpcf.method.intervals`.
+
+    Parameters
+    ----------
+    yearly : Dataset (member, year, lat, lon)
+        The yearly dataset.
+    y : DataArray (flux, member, year, lat, lon)
+        Carbon fluxes, gC m-2 yr-1.
+    region : DataArray (lat, lon)
+        m2.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period; each is fitted over all years to its end.
+    candidate : str
+        One of `CANDIDATES`.
+    estimator : str
+        One of `estimators_of`.
+    meaning : str
+        Meaning of moisture, see `mpcf.method.moisture.MEANINGS`.
+
+    Returns
+    -------
+    Dataset (period, flux)
+        ``estimate``, ``low`` and ``high``, PgC over period and region; the bounds are NaN with
+        fewer than `mpcf.method.regression.MIN_MEMBERS` members.
+
+    Raises
+    ------
+    CatalogError
+        If a period has years that the data do not have.
+    """
+    checked = periods_within(periods, y)
+    area, yearly, y = region_cells(region, yearly[[name for name in _FIELDS if name in yearly]], y)
+    season = MEANINGS[meaning].season or "year"
+
+    def design(kept: list[int]) -> Design:
+        some, response = yearly.isel(member=kept), y.isel(member=kept)
+        moisture = moisture_index(some, meaning, season=season).astype("float64")
+        base = base_mean(moisture).broadcast_like(moisture)
+        x, held = (candidate_predictors(some, m, candidate, season) for m in (moisture, base))
+        return Design(response, x, estimator, held, CANDIDATES[candidate].fit)
+
+    def carbon(kept: list[int]) -> xr.DataArray:
+        fitted = design(kept)
+        parts = [
+            petagrams(fitted.contributions(period).sum("predictor", skipna=False), area)
+            for period in checked.values()
+        ]
+        return xr.concat(parts, xr.Variable("period", list(checked)))
+
+    members = y.sizes["member"]
+    found = jackknife(carbon, members)
+    if estimator == "year effects":
+        return found
+    errors, freedom = [], []
+    for period in checked.values():
+        psi = petagrams(design(list(range(members))).influence(period).sum("predictor"), area)
+        error, terms = long_run_error(psi.transpose("flux", "year").values)
+        errors.append(error)
+        freedom.append(min(terms, members - 1))
+    se = np.hypot(found["se"], found["se"].copy(data=np.array(errors)))
+    half = xr.DataArray(t_factor(np.array(freedom)), dims="period") * se
+    middle = found["estimate"]
+    return found.assign(se=se, low=middle - half, high=middle + half)
 
 
 def summary(rows: list[dict[str, float | str]]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,8 @@ class Design:
     reference : DataArray (predictor, member, ...), optional
         Predictors from which changes are counted, with or without ``year``; by default their mean
         over the base period.
+    fit : callable
+        How coefficients are fitted, by default `mpcf.method.regression.coefficients`.
 
     Examples
     --------
@@ -52,6 +55,7 @@ class Design:
     predictors: xr.DataArray
     estimator: str
     reference: xr.DataArray | None = None
+    fit: Callable[[xr.DataArray, xr.DataArray, str], xr.DataArray] = coefficients
 
     def fitted(self, period: Period) -> tuple[xr.DataArray, xr.DataArray, str]:
         """Return what is fitted for a period: response, predictors and estimator.
@@ -82,7 +86,7 @@ class Design:
         DataArray (flux, predictor, ...)
             Units of the response per unit of the predictor; NaN where it cannot be fitted.
         """
-        return coefficients(*self.fitted(period))
+        return self.fit(*self.fitted(period))
 
     def change(self, period: Period) -> xr.DataArray:
         """Return the departures of the members' mean, summed over the period.

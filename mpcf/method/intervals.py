@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from mpcf.errors import InvalidChoice
 from mpcf.ground.years import refuse_gaps
 from mpcf.method.attribution import moisture_lead, period_carbon
 from mpcf.method.design import GRAMS_PER_PETAGRAM, Design, petagrams, region_cells, summed_change
@@ -144,11 +145,17 @@ def resampled_members(
 
     Raises
     ------
-    ValueError
-        If a period has years that the data lack, or year effects are requested for one member.
+    InvalidChoice
+        If the estimator filters the years, which sums of products over members do not know.
+    CatalogError
+        If a period has years that the data lack.
     DataError
-        If first differences are requested of years that are not consecutive.
+        If year effects are requested for one member, or first differences of years that are not
+        consecutive.
     """
+    if estimator not in ESTIMATORS:
+        known = ", ".join(ESTIMATORS)
+        raise InvalidChoice(f"members can't be resampled for '{estimator}'; choose one of {known}")
     checked = periods_within(periods, y)
     refuse_one_member(estimator, y.sizes["member"])
     area, y, x = region_cells(region, y, x)

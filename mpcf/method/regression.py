@@ -1,8 +1,8 @@
 """Gridded multiple regression of carbon fluxes on moisture, temperature and precipitation.
 
-Three estimators answer three questions. *Raw trend* (member effects) explains everything that
-moves together, the forced change included. *Year effects* (member and year effects) and *first
-differences* explain internal variability only.
+Estimators answer different questions. *Raw trend* (member effects) explains everything that moves
+together, the forced change included. *Year effects* (member and year effects) and *first
+differences* explain internal variability only. The *decadal band* lies between them.
 
 This is one module because its public functions are short fronts of one private fit of all cells.
 """
@@ -21,6 +21,7 @@ from scipy import special
 
 from mpcf.errors import DataError, InvalidChoice
 from mpcf.ground.years import refuse_gaps, year_gap
+from mpcf.method.band import band_pass
 from mpcf.method.least_squares import fit_cells
 from mpcf.method.moisture import MEANINGS, moisture_index
 from mpcf.method.panel import EFFECTS, ERRORS, Panel
@@ -38,10 +39,17 @@ RESPONSES = {
 ESTIMATORS = EFFECTS
 """Raw trend, year effects and first differences: what is taken out before the fit."""
 
+DECADAL_BAND = "decadal band"
+"""A fourth estimator: the raw trend of series that `mpcf.method.band.band_pass` has filtered."""
+
+ALL_ESTIMATORS = (*ESTIMATORS, DECADAL_BAND)
+"""Estimators that a fit may use."""
+
 DEFAULT_ERRORS = {
     "raw trend": "cosine",
     "year effects": "cluster",
     "first differences": "cosine",
+    DECADAL_BAND: "cosine",
 }
 """Kind of errors that stays valid under a signal which all members share."""
 
@@ -200,9 +208,9 @@ def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
     ----------
     values : DataArray (member, year, ...)
         Any unit.
-    estimator : {"raw trend", "year effects", "first differences"}
-        Subtract each member's mean; also each year's mean over members; or take differences from
-        year to year, less their mean.
+    estimator : {"raw trend", "year effects", "first differences", "decadal band"}
+        Subtract each member's mean; also each year's mean over members; take differences from
+        year to year, less their mean; or keep the decadal band, less each member's mean.
 
     Returns
     -------
@@ -214,9 +222,11 @@ def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
     ValueError
         If the estimator is unknown.
     DataError
-        If year effects are asked of a single member, or first differences of years that are not
-        consecutive.
+        If year effects are asked of a single member, or first differences or the decadal band of
+        years that are not consecutive.
     """
+    if estimator == DECADAL_BAND:
+        values, estimator = band_pass(values), "raw trend"
     if estimator == "raw trend":
         return values - values.mean("year", skipna=False)
     if estimator == "year effects":
@@ -227,7 +237,8 @@ def transform(values: xr.DataArray, estimator: str) -> xr.DataArray:
         refuse_differences_over_gaps(estimator, values)
         change = values.diff("year")
         return change - change.mean(("member", "year"), skipna=False)
-    raise ValueError(f"estimator '{estimator}' is unknown; choose one of {', '.join(ESTIMATORS)}")
+    known = ", ".join(ALL_ESTIMATORS)
+    raise ValueError(f"estimator '{estimator}' is unknown; choose one of {known}")
 
 
 def fit(
@@ -255,7 +266,7 @@ def fit(
         years in one chunk; the fit is lazy then.
     x : DataArray (predictor, member, year, ...)
         Predictors.
-    estimator : {"raw trend", "year effects", "first differences"}
+    estimator : {"raw trend", "year effects", "first differences", "decadal band"}
         See `transform`.
     errors : {"ols", "newey-west", "cosine", "cluster", "effective sample size"}, optional
         Kind of standard errors. ``ols``: rows are independent. ``newey-west``: Bartlett weights
@@ -331,7 +342,7 @@ def coefficients(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend")
         What is explained, response by response.
     x : DataArray (predictor, member, year, ...)
         Predictors.
-    estimator : {"raw trend", "year effects", "first differences"}
+    estimator : {"raw trend", "year effects", "first differences", "decadal band"}
         See `transform`.
 
     Returns
@@ -364,7 +375,7 @@ def influence(y: xr.DataArray, x: xr.DataArray, estimator: str = "raw trend") ->
         What is explained, response by response.
     x : DataArray (predictor, member, year, ...)
         Predictors.
-    estimator : {"raw trend", "year effects", "first differences"}
+    estimator : {"raw trend", "year effects", "first differences", "decadal band"}
         See `transform`.
 
     Returns
@@ -490,10 +501,9 @@ def _in_cells(
     wanted: Sequence[str] = TABLE,
 ) -> xr.Dataset:
     """Fit all cells, response by response if `y` has the dim ``flux``."""
-    if estimator not in ESTIMATORS:
-        raise ValueError(
-            f"estimator '{estimator}' is unknown; choose one of {', '.join(ESTIMATORS)}"
-        )
+    if estimator not in ALL_ESTIMATORS:
+        known = ", ".join(ALL_ESTIMATORS)
+        raise ValueError(f"estimator '{estimator}' is unknown; choose one of {known}")
     if errors not in ERRORS:
         raise ValueError(f"errors '{errors}' are unknown; choose one of {', '.join(ERRORS[1:])}")
     members, years = y.sizes["member"], y.sizes["year"]
@@ -505,6 +515,8 @@ def _in_cells(
             *(y, x),
             instead="select consecutive years or other errors: ols, cluster",
         )
+    if estimator == DECADAL_BAND:
+        y, x, estimator = band_pass(y), band_pass(x), "raw trend"
     has_gap = any(year_gap(one) for one in (y, x))
     lags = bandwidth(years) if lags is None else lags
     if not 0 <= lags < years:

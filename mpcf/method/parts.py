@@ -1,0 +1,146 @@
+"""Thaw and wetness apart: the two parts of a change of liquid water, and of its effect on uptake.
+
+Liquid water of thawed soil is its depth times its wetness, so that its change has two parts which
+may have opposite effects on carbon. A regression on liquid water mixes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from mpcf.ground.constants import WATER_DENSITY
+from mpcf.method.candidates import thawed_depth
+from mpcf.method.design import Design, petagrams, region_cells
+from mpcf.method.moisture import moisture_index
+from mpcf.method.periods import base_mean, periods_within
+from mpcf.method.regression import ALL_ESTIMATORS
+from mpcf.method.statistics import weighted_correlation
+
+PARTS = {"thaw": "thawed depth", "wetness": "wetness"}
+"""Parts of liquid water, and the predictor that stands for each."""
+
+
+def change_of_parts(yearly: xr.Dataset) -> xr.Dataset:
+    r"""Return the change of the thawed layer's liquid water since the base period, by its parts.
+
+    .. math:: \Delta(\rho D \theta) = \rho \theta_0 \, \Delta D + \rho D_0 \, \Delta\theta
+              + \rho \, \Delta D \, \Delta\theta ,
+
+    with D the thawed depth within the top metre, θ its wetness from May to September, the base
+    period's means :math:`D_0` and :math:`\theta_0`, and ρ the density of water.
+
+    Parameters
+    ----------
+    yearly : Dataset (member, year, lat, lon)
+        The yearly dataset.
+
+    Returns
+    -------
+    Dataset (member, year, lat, lon)
+        ``thaw``, ``wetness``, ``cross`` and their sum ``liquid``, kg m-2.
+    """
+    depth = thawed_depth(yearly).astype("float64")
+    wet = moisture_index(yearly, "thaw_wetness").astype("float64")
+    depth0, wet0 = base_mean(depth), base_mean(wet)
+    parts = xr.Dataset(
+        {
+            "thaw": WATER_DENSITY * wet0 * (depth - depth0),
+            "wetness": WATER_DENSITY * depth0 * (wet - wet0),
+            "cross": WATER_DENSITY * (depth - depth0) * (wet - wet0),
+        }
+    )
+    whole = WATER_DENSITY * (depth * wet - depth0 * wet0)
+    return parts.assign(liquid=whole).map(lambda v: v.assign_attrs(units="kg m-2"))
+
+
+def part_predictors(yearly: xr.Dataset, *controls: str) -> xr.DataArray:
+    """Return thawed depth and wetness as two predictors, with temperature and others beside them.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+    *controls : {"precipitation", "co2"}
+        Predictors beside the temperature of the thaw season.
+
+    Returns
+    -------
+    DataArray (predictor, member, year, lat, lon)
+        ``thawed depth`` (m), ``wetness`` (m3 m-3), ``temperature`` (°C), and the others.
+    """
+    wet = moisture_index(yearly, "thaw_wetness")
+    parts = {"thawed depth": thawed_depth(yearly), "wetness": wet}
+    parts["temperature"] = yearly["temperature"].sel(season="thaw", drop=True)
+    for name in controls:
+        values = yearly[name]
+        values = values.sel(season="thaw", drop=True) if "season" in values.dims else values
+        parts[name] = values.broadcast_like(wet)
+    arrays = [part.astype("float64").drop_attrs() for part in parts.values()]
+    names = xr.DataArray(list(parts), dims="predictor", name="predictor")
+    return xr.concat(arrays, names, coords="minimal", compat="override").reset_coords(drop=True)
+
+
+def score_parts(
+    yearly: xr.Dataset,
+    y: xr.DataArray,
+    truth: xr.DataArray,
+    region: xr.DataArray,
+    periods: Mapping[str, tuple[int, int]],
+) -> list[dict[str, float | str]]:
+    """Return what regressions find for thaw and for wetness, beside the truth.
+
+    Parameters
+    ----------
+    yearly : Dataset (member, year, lat, lon)
+        The yearly dataset.
+    y : DataArray (member, year, lat, lon)
+        Uptake, gC m-2 yr-1.
+    truth : DataArray (part, member, year, lat, lon)
+        Instantaneous effect of each part of liquid water, gC m-2 yr-1.
+    region : DataArray (lat, lon)
+        m2.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period; each is fitted over all years to its end.
+
+    Returns
+    -------
+    list of dict
+        ``part``, ``controls`` (those beside temperature), ``estimator`` and ``stretch`` (the
+        period); PgC over period and region: ``estimate`` and ``truth``, counted from the base
+        period; and ``pattern``, the correlation of their maps.
+
+    Raises
+    ------
+    CatalogError
+        If a period has years that the data do not have.
+    """
+    checked = periods_within(periods, y)
+    truth = truth - base_mean(truth)
+    names = ["temperature", "precipitation", "co2", "thaw_depth", "thaw_wetness"]
+    area, some, y, truth = region_cells(region, yearly[names], y, truth)
+    y, rows = y.expand_dims(flux=["uptake"]), []
+    for controls in (("precipitation",), ("co2",)):
+        x = part_predictors(some, *controls)
+        for estimator in ALL_ESTIMATORS:
+            design = Design(y, x, estimator)
+            for name, period in checked.items():
+                found = design.contributions(period).isel(flux=0)
+                whole = truth.sel(year=period.years).mean("member").sum("year")
+                for part, predictor in PARTS.items():
+                    local, true = found.sel(predictor=predictor), whole.sel(part=part)
+                    pattern = weighted_correlation(*(np.asarray(a) for a in (local, true, area)))
+                    rows.append(
+                        {
+                            "part": part,
+                            "controls": ", ".join(controls),
+                            "estimator": estimator,
+                            "stretch": name,
+                            "estimate": float(petagrams(local, area)),
+                            "truth": float(petagrams(true, area)),
+                            "pattern": pattern,
+                        }
+                    )
+    return rows
