@@ -249,6 +249,76 @@ def estimates_and_truth(scored: pd.DataFrame) -> Figure:
     return fig
 
 
+def thaw_and_wetness(
+    split: xr.Dataset,
+    truth: xr.DataArray | None,
+    periods: Mapping[str, tuple[int, int]],
+    parts: Mapping[str, str],
+) -> Figure:
+    """Draw the effects of thaw and of wetness: the truth over time, and regressions beside it.
+
+    Parameters
+    ----------
+    split : Dataset (estimator, period, predictor)
+        ``estimate``, ``low`` and ``high``, PgC.
+    truth : DataArray (part, year), optional
+        True effect of each part, PgC yr-1; without it the first panel is left out.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period; a panel for each.
+    parts : mapping of str to str
+        Part → predictor that stands for it.
+
+    Returns
+    -------
+    Figure
+        A row of panels.
+    """
+    import matplotlib.pyplot as plt
+
+    tones = dict(zip(parts, (COLOURS["temperature"], COLOURS["moisture"]), strict=True))
+    first = int(truth is not None)
+    fig, axes = plt.subplots(1, first + len(periods), figsize=(10.5, 4.2), squeeze=False)
+    if truth is not None:
+        ax, last = axes[0, 0], max(end for _, end in periods.values())
+        summed = truth.sel(year=slice(None, last)).cumsum("year")
+        for part, tone in tones.items():
+            ax.plot(truth["year"][: summed.sizes["year"]], summed.sel(part=part), color=tone, lw=2)
+            ax.annotate(
+                part, (last, summed.sel(part=part)[-1]), (-4, 4), textcoords="offset points",
+                ha="right", color=tone, weight="bold",
+            )  # fmt: skip
+        whole = summed.sum("part")
+        ax.plot(truth["year"][: summed.sizes["year"]], whole, color="black", lw=1.5, ls="--")
+        ax.annotate(
+            "both: liquid water", (last, whole[-1]), (-4, -12), textcoords="offset points",
+            ha="right",
+        )  # fmt: skip
+        ax.axhline(0, color="black", lw=0.6)
+        ax.set(title="The truth, added up", xlabel="year", ylabel="PgC")
+        ax.margins(x=0)
+    marks = "os^"
+    for ax, (period, (begin, end)) in zip(axes[0, first:], periods.items(), strict=True):
+        for i, (part, predictor) in enumerate(parts.items()):
+            if truth is not None:
+                whole = truth.sel(part=part, year=slice(begin, end)).sum()
+                label = "truth" if i == 0 else None
+                ax.bar(i, whole, 0.7, color="0.85", edgecolor="0.3", label=label)
+            for j, estimator in enumerate(split["estimator"].values):
+                one = split.sel(estimator=estimator, period=period, predictor=predictor)
+                middle, at = one["estimate"], i + 0.2 * (j - (split.sizes["estimator"] - 1) / 2)
+                half = [[middle - one["low"]], [one["high"] - middle]]
+                look = {"fmt": marks[j], "color": tones[part], "capsize": 3, "ms": 7}
+                ax.errorbar(at, middle, yerr=half, **look)
+                if i == 0:
+                    ax.plot([], [], marks[j], color="black", label=estimator)
+        ax.axhline(0, color="black", lw=0.6)
+        ax.set_xticks(range(len(parts)), parts)
+        ax.set_title(f"{period.capitalize()}, {begin}–{end}")
+    axes[0, -1].set_ylabel("PgC over the period")
+    legend_below(fig, axes[0, -1])
+    return fig
+
+
 def right_signs(score: pd.DataFrame, estimators: list[str]) -> Figure:
     """Draw the share of right signs of candidates, with their median error in brackets.
 
@@ -267,13 +337,16 @@ def right_signs(score: pd.DataFrame, estimators: list[str]) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(1, len(MEANINGS), figsize=(9, 4.6), sharey=True)
+    fig, axes = plt.subplots(1, len(MEANINGS), figsize=(10.5, 8), sharey=True)
     for ax, (meaning, known) in zip(axes, MEANINGS.items(), strict=True):
+        of_meaning = score.loc[meaning]
+        order = of_meaning.index.unique("candidate")
         signs, errors = (
-            score.loc[meaning, column].unstack("estimator")[estimators]
+            of_meaning[column].unstack("estimator").loc[order, estimators]
             for column in ("right sign", "error")
         )
-        texts = signs.map("{:.0f}\n".format) + errors.map("({:.1f})".format)
+        texts = signs.map("{:.0f} ".format) + errors.map("({:.1f})".format)
+        texts = texts.where(signs.notna(), "–")
         signs = signs.rename(columns=lambda name: name.replace(" ", "\n"))
         image = heat_table(ax, signs, texts, cmap="PuOr_r", vmin=0, vmax=100)
         ax.set_title(known.words.capitalize(), fontsize=10)

@@ -356,6 +356,44 @@ def refreezing(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> F
     return fig
 
 
+def paired_differences(found: Mapping[str, Mapping[str, Mapping]], first_year: int) -> Figure:
+    """Draw frozen volume with less without moisture's thermal effect, member by member.
+
+    Parameters
+    ----------
+    found : mapping of str to mapping
+        Scenario → ``"with"`` and ``"without"`` → `mpcf.method.refreeze.refreeze_metrics`.
+    first_year : int
+        First year of the net-zero phase.
+
+    Returns
+    -------
+    Figure
+        A panel for each scenario: members, their mean, and its 95 % interval by Student's t.
+    """
+    import matplotlib.pyplot as plt
+
+    from mpcf.method.refreeze import smooth
+    from mpcf.method.statistics import t_factor
+
+    fig, axes = plt.subplots(1, len(found), figsize=(8.5, 3.8), sharey=True, squeeze=False)
+    for ax, (scenario, both) in zip(axes[0], found.items(), strict=True):
+        difference = smooth(both["with"]["volume"] - both["without"]["volume"])
+        year, members = difference["year"], difference.sizes["member"]
+        mean = difference.mean("member")
+        ax.plot(year, difference.transpose("year", "member"), color="0.7", lw=0.6)
+        if members > 1:
+            half = t_factor(members - 1) * difference.std("member", ddof=1) / np.sqrt(members)
+            ax.fill_between(year, mean - half, mean + half, color=COLOURS["moisture"], alpha=0.25)
+        ax.plot(year, mean, color=COLOURS["moisture"], lw=2.5)
+        ax.axhline(0, color="black", lw=0.8)
+        ax.axvline(first_year, color="0.6", lw=1)
+        ax.set(title=f"After net zero: {scenario}", xlabel="year")
+        ax.margins(x=0)
+    axes[0, 0].set_ylabel("difference of frozen volume\n(thousand km³)")
+    return fig
+
+
 def loops(both: Mapping[str, Mapping]) -> Figure:
     """Draw frozen volume against warming, with and without moisture's thermal effect.
 

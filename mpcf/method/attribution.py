@@ -142,3 +142,23 @@ def moisture_lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) ->
         )
     }
     return xr.concat(ahead.values(), xr.Variable("predictor", list(ahead)))
+
+
+def with_lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) -> xr.DataArray:
+    """Return contributions, followed by `moisture_lead` if moisture is among the predictors.
+
+    Parameters
+    ----------
+    parts : DataArray (predictor, ...)
+        Contributions.
+    ranked_by : DataArray (predictor, ...), optional
+        See `moisture_lead`.
+
+    Returns
+    -------
+    DataArray (predictor, ...)
+        Units of the contributions.
+    """
+    if "moisture" not in parts["predictor"]:
+        return parts
+    return xr.concat([parts, moisture_lead(parts, ranked_by)], "predictor")

@@ -397,10 +397,11 @@ def summary(rows: list[dict[str, float | str]]):
     Returns
     -------
     pandas.DataFrame
-        By moisture, candidate, estimator and stretch (the period): ``right sign`` (% of the sets),
-        ``error`` (median of ``|estimate − truth| / |truth|``), ``null`` (median of
-        ``|null| / |truth|``),
-        ``pattern`` (median).
+        By moisture, candidate, estimator and stretch (the period): ``right sign`` (% of the sets);
+        ``naive``, what a guess that always names the more frequent true sign would reach (%);
+        ``rank``, the rank correlation of estimate and truth over the sets; ``error`` (median of
+        ``|estimate − truth| / |truth|``), ``null`` (median of ``|null| / |truth|``) and ``pattern``
+        (median).
 
     Examples
     --------
@@ -414,8 +415,14 @@ def summary(rows: list[dict[str, float | str]]):
     frame = pd.DataFrame(rows)
     size = frame["truth"].abs()
     frame["right sign"] = 100.0 * (np.sign(frame["estimate"]) == np.sign(frame["truth"]))
+    frame["gain"] = 100.0 * (frame["truth"] > 0)
     frame["error"] = (frame["estimate"] - frame["truth"]).abs() / size
     frame["null"] = frame["null"].abs() / size
-    groups = frame.groupby(["moisture", "candidate", "estimator", "stretch"], sort=False)
-    middle = groups[["error", "null", "pattern"]].median()
-    return pd.concat([groups["right sign"].mean(), middle], axis=1)
+    by = ["moisture", "candidate", "estimator", "stretch"]
+    ranked = frame[by].join(frame.groupby(by, sort=False)[["estimate", "truth"]].rank())
+    rank = ranked.groupby(by, sort=False)[["estimate", "truth"]].corr().xs("truth", level=-1)
+    groups = frame.groupby(by, sort=False)
+    gain, middle = groups["gain"].mean(), groups[["error", "null", "pattern"]].median()
+    naive = np.maximum(gain, 100.0 - gain).rename("naive")
+    rank = rank["estimate"].rename("rank")
+    return pd.concat([groups["right sign"].mean(), naive, rank, middle], axis=1)

@@ -9,19 +9,20 @@ import xarray as xr
 
 from mpcf.errors import InvalidChoice
 from mpcf.ground.years import refuse_gaps
-from mpcf.method.attribution import moisture_lead, period_carbon
+from mpcf.method.attribution import period_carbon, with_lead
 from mpcf.method.design import GRAMS_PER_PETAGRAM, Design, petagrams, region_cells, summed_change
 from mpcf.method.member_draws import resample_members
 from mpcf.method.panel import Panel
 from mpcf.method.periods import base_period, periods_within
 from mpcf.method.regression import (
     ESTIMATORS,
+    MIN_MEMBERS,
     long_run_error,
     refuse_differences_over_gaps,
     refuse_one_member,
     transform,
 )
-from mpcf.method.resampling import block_length, draw_years, resampled_slopes
+from mpcf.method.resampling import block_length, draw_years, jackknife, resampled_slopes
 from mpcf.method.statistics import t_factor
 
 
@@ -72,7 +73,7 @@ def shared_signal_error(
     for period in checked.values():
         part = petagrams(design.contributions(period), area)
         psi = petagrams(design.influence(period), area)
-        psi = xr.concat([psi, moisture_lead(psi, ranked_by=part)], "predictor")
+        psi = with_lead(psi, ranked_by=part)
         error, terms = long_run_error(psi.transpose("flux", "predictor", "year").values)
         errors.append(psi.isel(year=0, drop=True).transpose("flux", "predictor").copy(data=error))
         freedom.append(terms)
@@ -315,11 +316,62 @@ def block_bootstrap(
     """
     whole = period_carbon(y, x, region, periods, estimator)
     drawn = resampled_years(y, x, region, periods, estimator)
-    whole, drawn = (
-        xr.concat([parts, moisture_lead(parts)], "predictor") for parts in (whole, drawn)
-    )
+    whole, drawn = (with_lead(parts) for parts in (whole, drawn))
     years = [y.sel(year=slice(None, last)).sizes["year"] for _, last in periods.values()]
     t = [t_factor(n / block_length(n) - 1) for n in years]
     se = drawn.std("draw", ddof=1)
     half = xr.DataArray(t, {"period": list(periods)}, "period") * se
     return xr.Dataset({"estimate": whole, "se": se, "low": whole - half, "high": whole + half})
+
+
+def period_intervals(
+    y: xr.DataArray,
+    x: xr.DataArray,
+    region: xr.DataArray,
+    periods: Mapping[str, tuple[int, int]],
+    estimator: str,
+) -> xr.Dataset:
+    """Return `period_carbon` with the intervals that the number of members allows.
+
+    With `mpcf.method.regression.MIN_MEMBERS` members or more they come from the jackknife over
+    members, widened by `shared_signal_error` except under year effects, which remove the shared
+    signal; with fewer members from `block_bootstrap`.
+
+    Parameters
+    ----------
+    y : DataArray (flux, member, year, lat, lon)
+        Carbon fluxes, gC m-2 yr-1.
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors.
+    region : DataArray (lat, lon)
+        m2.
+    periods : mapping of str to (int, int)
+        Inclusive first and last year of each period.
+    estimator : str
+        See `mpcf.method.regression.transform`.
+
+    Returns
+    -------
+    Dataset (period, flux, predictor)
+        ``estimate``, ``se``, ``low``, ``high``, PgC. ``predictor`` ends with what
+        `mpcf.method.attribution.with_lead` adds.
+
+    Raises
+    ------
+    CatalogError
+        If a period has years that the data do not have.
+    DataError
+        If years are not consecutive, unless year effects of enough members are asked for.
+    """
+    members = y.sizes["member"]
+    if members < MIN_MEMBERS:
+        return block_bootstrap(y, x, region, periods, estimator)
+
+    def carbon(kept: list[int]) -> xr.DataArray:
+        some = (a.isel(member=kept) for a in (y, x))
+        return with_lead(period_carbon(*some, region, periods, estimator))
+
+    found = jackknife(carbon, members)
+    if estimator == "year effects":
+        return found
+    return add_shared_error(found, shared_signal_error(y, x, region, periods, estimator))

@@ -33,7 +33,12 @@ CHOICES: dict[str, dict[object, str]] = {
     "moisture": {name: meaning.label for name, meaning in MEANINGS.items()},
     "depth": {"0.1 m": "0.1 m", "1 m": "1 m", "3 m": "3 m", OWN_DEPTH: "of the thaw"},
     "season": {"year": "year", "thaw": "thaw season"},
-    "predictors": {"without CO2": "without CO₂", "with CO2": "with CO₂"},
+    "predictors": {
+        "T, P": "T, P",
+        "T, P, CO2": "T, P, CO₂",
+        "T": "T",
+        "T, CO2": "T, CO₂",
+    },
     "estimator": {name: name for name in ESTIMATORS},
     "fit": {"cell by cell": "cell by cell", "regional mean": "regional mean"},
     "region": {"24 months": "24 months ≤ 0 °C", "2 m": "2 m ≤ 0 °C"},
@@ -46,7 +51,7 @@ STUDY_SPECIFICATION: dict[str, object] = {
     "moisture": "liquid",
     "depth": "1 m",
     "season": "year",
-    "predictors": "without CO2",
+    "predictors": "T, P",
     "estimator": "raw trend",
     "fit": "cell by cell",
     "region": "24 months",
@@ -54,6 +59,15 @@ STUDY_SPECIFICATION: dict[str, object] = {
 }
 """The specification closest to the study's wording: GPP − HR, moisture, temperature and
 precipitation. What that leaves open is set to the book's defaults."""
+
+BESIDE_MOISTURE = {
+    "T, P": ["temperature", "precipitation"],
+    "T, P, CO2": ["temperature", "precipitation", "co2"],
+    "T": ["temperature"],
+    "T, CO2": ["temperature", "co2"],
+}
+"""Predictors beside moisture by option of the choice ``predictors``: the study's, with CO2, and
+those that the causal diagram implies, without precipitation."""
 
 TALLY_COLUMNS = ["specifications", "negative", "lowest", "largest"]
 """Columns of a tally."""
@@ -133,14 +147,18 @@ def specifications(yearly: xr.Dataset, phases: Mapping[str, tuple[int, int]]) ->
     fluxes = list(CHOICES["uptake"])
     y = xr.concat([response(places, f).drop_attrs() for f in fluxes], xr.Variable("flux", fluxes))
     estimators = possible_estimators(yearly.sizes["member"])
-    sets = {"without CO2": 3, "with CO2": 4} if "co2" in yearly else {"without CO2": 3}
+    sets = {
+        name: ["moisture", *others]
+        for name, others in BESIDE_MOISTURE.items()
+        if "co2" in yearly or "co2" not in others
+    }
     moistures = _moistures(places)
     x = xr.concat([_predictors(places, **chosen) for chosen in moistures], "moisture")
     parts = []
     for when, period in _ends(yearly, phases):
         change = summed_change(x, period)
-        for (name, count), estimator in product(sets.items(), estimators):
-            b = Design(y, x.isel(predictor=slice(count)), estimator).coefficients(period)
+        for (name, chosen_set), estimator in product(sets.items(), estimators):
+            b = Design(y, x.sel(predictor=chosen_set), estimator).coefficients(period)
             for k, chosen in enumerate(moistures):
                 labels = when | chosen | {"predictors": name, "estimator": estimator}
                 parts += _rows(labels, b.isel(moisture=k), change.isel(moisture=k), weights)
@@ -367,7 +385,7 @@ def _rows(
     """Sum over places; return a row for each uptake, fit and region."""
     names = b["predictor"].values
     slopes = b.transpose("flux", "place", "predictor").values
-    summed = change.transpose("place", "predictor").values[:, : len(names)]
+    summed = change.sel(predictor=names).transpose("place", "predictor").values
     area = weights.values  # fit, region, place
     known = np.isfinite(slopes)
     slopes = np.where(known, slopes, 0.0)
@@ -381,7 +399,8 @@ def _rows(
     return [
         labels
         | dict(zip(("uptake", "fit", "region"), chosen, strict=True))
-        | {"coefficient": first, "co2": np.nan, "contribution": every[0]}
+        | {"coefficient": first, "contribution": every[0]}
+        | {"precipitation": np.nan, "co2": np.nan}
         | dict(zip(names[1:], every[1:], strict=True))
         for chosen, first, every in zip(
             options, mean[..., 0].ravel(), part.reshape(-1, count), strict=True
