@@ -355,12 +355,18 @@ def contribution_intervals(
     area, yearly, y = region_cells(region, yearly[[name for name in _FIELDS if name in yearly]], y)
     season = MEANINGS[meaning].season or "year"
 
-    def design(kept: list[int]) -> Design:
-        some, response = yearly.isel(member=kept), y.isel(member=kept)
+    def terms(some: xr.Dataset) -> tuple[xr.DataArray, ...]:
         moisture = moisture_index(some, meaning, season=season).astype("float64")
         base = base_mean(moisture).broadcast_like(moisture)
-        x, held = (candidate_predictors(some, m, candidate, season) for m in (moisture, base))
-        return Design(response, x, estimator, held, CANDIDATES[candidate].fit)
+        return tuple(candidate_predictors(some, m, candidate, season) for m in (moisture, base))
+
+    chosen, of_all = CANDIDATES[candidate], terms(yearly)
+
+    def design(kept: list[int]) -> Design:
+        # the parts of split terms depend on which members there are
+        again = terms(yearly.isel(member=kept)) if chosen.split else None
+        x, held = again or (part.isel(member=kept) for part in of_all)
+        return Design(y.isel(member=kept), x, estimator, held, chosen.fit)
 
     def carbon(kept: list[int]) -> xr.DataArray:
         fitted = design(kept)
