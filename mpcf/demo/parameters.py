@@ -154,7 +154,7 @@ class SoilParameters:
     conductivity_rock: float = _p(3.0, "W m-1 K-1", "conductivity of the rock below", CTSM)
     capacity_rock: float = _p(2.0e6, "J m-3 K-1", "heat capacity of the rock below", CTSM)
     freezing_range: float = _p(
-        0.1, "K", "liquid share is 1/(1 - T/range) below 0 °C", "between sand and clay; ours"
+        0.25, "K", "liquid share is 1/(1 - T/range) below 0 °C", "between sand and clay; ours"
     )
     ice_content: float = _p(
         0.95, "1", "saturation of frozen ground with ice before the spin-up", "ice-rich; ours"
