@@ -409,8 +409,8 @@ def test_shorter_steps_converge(climate):
 
     The active layer is interpolated between nodes, of which those in freezing soil stay close
     to 0 °C: it differs by up to 0.40 of the distance between two nodes (17 % in the snowy climate)
-    between 5 d and 1 d, and by 0.15 between 1 d and 0.5 d. In drier soil (field capacity 0.62) these
-    were 9 % and 1.2 %.
+    between 5 d and 1 d, and by 0.15 between 1 d and 0.5 d. In drier soil (field capacity 0.62)
+    these were 9 % and 1.2 %.
     """
     answers = np.array([settle(*CLIMATES[climate], days) for days in (5.0, 2.0, 1.0, 0.5)])
     depth, melted, temperature, water = answers.T
@@ -573,7 +573,7 @@ def test_control_in_a_climate_that_repeats_does_not_drift():
 
 
 def test_permafrost_that_thaws_without_forcing_has_thawed_before_the_experiment():
-    """Ice-rich ground starts frozen where the climate is slightly too warm for it: a spin-up is due.
+    """Ice-rich ground starts frozen where the climate is slightly too warm to keep it so.
 
     After 100 years of it, these cells still warm by 0.2 to 0.4 K in 300 years, lose up to 9 % of
     their water and 1 to 7 g m-2 yr-1 of carbon. After 300 years: 0.001 to 0.02 K, 2 % and 0.6.
