@@ -33,7 +33,7 @@ PHASES = {"warming": (2000, 2050), "mitigation": (2051, 2116), "net-zero": (2117
 NET_ZERO_YEAR = PHASES["net-zero"][0]
 """First year without emissions; in the second scenario, with net removal."""
 
-SPIN_UP_YEARS = 100
+SPIN_UP_YEARS = 300
 """Years of unforced climate before 1850; the last half of them sets the initial carbon."""
 
 NORMALS_YEARS = (1981, 2010)

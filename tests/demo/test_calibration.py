@@ -11,7 +11,7 @@ import xarray as xr
 from mpcf.demo import calibration as cal
 from mpcf.demo.calibration_targets import TARGETS
 from mpcf.demo.parameters import CARBON
-from mpcf.demo.soil import LAYER_EDGES, THICKNESS
+from mpcf.demo.soil import LAYER_EDGES, SOIL_LAYERS, THICKNESS, WET_LAYERS
 from mpcf.ground.thaw import land_area
 from mpcf.yearly.reduction import to_yearly
 
@@ -55,7 +55,8 @@ def made_up():
     deep = np.stack([np.full(YEARS.size, 2.0), 2.0 - warming], axis=-1).reshape(shape)
     layer = 0.5 + 0.004 * (YEARS - 2000.0)
     alt = np.stack([layer, layer + 0.3], axis=-1).reshape(shape)
-    soil = np.full((1, YEARS.size, 12, 1, 2), -10.0)
+    soil = np.full((1, YEARS.size, SOIL_LAYERS, 1, 2), -10.0)
+    soil[:, :, WET_LAYERS:] = 10.0  # holds no carbon, so that its temperature does not count
     rain = (300.0 * 1.05 ** (2 * warming))[None, :, None, None, None] * np.ones((1, 1, 1, 1, 2))
     air = (2 * warming - 8.0)[None, :, None, None, None] * np.ones((1, 1, 1, 1, 2))
     dims = ("member", "year", "lat", "lon")

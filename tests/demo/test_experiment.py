@@ -24,7 +24,7 @@ def demo(quick_demo):
 
 def test_dataset_is_standard(demo):
     assert dict(demo.sizes) == {
-        "member": 4, "time": 3612, "depth": 12, "lat": 5, "lon": 36, "bnds": 2
+        "member": 4, "time": 3612, "depth": 14, "lat": 5, "lon": 36, "bnds": 2
     }  # fmt: skip
     assert demo.attrs["mpcf_synthetic"] == "true"
     assert demo.time.dt.calendar == "noleap"

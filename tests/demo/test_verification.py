@@ -17,8 +17,9 @@ from scipy.special import erf
 from mpcf.demo import carbon, column, column_kernels, conduction, weather
 from mpcf.demo.calendar import MONTH_DAYS, STEP_MIDDLES, STEPS
 from mpcf.demo.column_kernels import WORK_ROWS
+from mpcf.demo.experiment import SPIN_UP_YEARS
 from mpcf.demo.parameters import CARBON, CLIMATE, SOIL, WEATHER, Physics
-from mpcf.demo.soil import LAYERS, THICKNESS, max_water, node_depth, soil_layers
+from mpcf.demo.soil import LAYERS, SOIL_LAYERS, THICKNESS, max_water, node_depth, soil_layers
 from mpcf.demo.soil import WET_LAYERS as WET
 
 P = conduction.kernel_parameters()
@@ -169,7 +170,7 @@ def test_budgets_close_whatever_the_soil_and_the_weather(changes, mean, swing, w
     columns = column.new_columns(np.array([mean]), soil)
     enthalpy, water = columns.enthalpy[0], columns.water[0]
     room = 1000.0 * soil_layers(soil).porosity * THICKNESS
-    water *= start / soil.field_capacity
+    water[:WET] = start * room[:WET]
     # The column holds about 1e9 J m-2: 1e-5 is 1e-14 of it. Found: 1e-7.
     for budget in steps(soil, enthalpy, water, air, rain, sun):
         assert abs(budget.energy_error) < 1e-5
@@ -246,7 +247,8 @@ carbons = st.fixed_dictionaries(
         "plant_time": st.floats(0.5, 50.0),
         "fast_rate": st.floats(0.05, 10.0),
         "to_slow": st.floats(0.0, 1.0),
-        "respired_share": st.floats(0.1, 0.9),
+        "growth_share": st.floats(0.0, 0.9),
+        "maintenance_q10": st.floats(1.2, 4.0),
         "q10": st.floats(1.2, 4.0),
         "co2_response": st.floats(0.0, 1.0),
         "cover_memory": st.floats(0.5, 50.0),
@@ -257,7 +259,11 @@ carbons = st.fixed_dictionaries(
 @settings(max_examples=30)
 @given(changes=carbons, seed=st.integers(0, 2**32 - 1))
 def test_carbon_budget_closes_each_month(changes, seed):
-    """For weather unrelated to the soil and stocks out of equilibrium."""
+    """For weather unrelated to the soil and stocks out of equilibrium.
+
+    Maintenance takes its share of the plants at the start of a month, so that they stay positive
+    as long as that share is below 1. Here it is 0.67 at most, at 30 °C; in the demonstration 0.1.
+    """
     rng = np.random.default_rng(seed)
     parameters = replace(CARBON, **changes)
     cells, years = 3, 60
@@ -265,7 +271,7 @@ def test_carbon_budget_closes_each_month(changes, seed):
     room = max_water(soil_layers())
     flat = np.zeros(shape, np.float32)
     monthly = column.Monthly(
-        rng.normal(0.0, 15.0, shape).astype(np.float32),
+        np.minimum(rng.normal(0.0, 15.0, shape), 30.0).astype(np.float32),
         flat,
         flat,
         rng.normal(0.0, 12.0, (*shape, WET)).astype(np.float32),
@@ -280,6 +286,7 @@ def test_carbon_budget_closes_each_month(changes, seed):
         degree_days=2000.0 * rng.random(cells),
         litter_profile=profile / profile.sum(axis=1, keepdims=True),
         slow_rate=0.1 * rng.random(cells),
+        upkeep=0.5 * rng.random(cells) / (365.0 * DAY),
     )
     before = state.plants + state.fast.sum(axis=1) + state.slow.sum(axis=1)
     fluxes = carbon.advance(
@@ -328,13 +335,32 @@ def thaw_depth(warmest, middle):
     return middle[j - 1] + share * (middle[j] - middle[j - 1])
 
 
+def unfrozen(temperature, thickness, freezing_range):
+    """Return the largest thickness (m) of unfrozen soil: layers times their liquid share.
+
+    Unlike a depth interpolated between nodes, it does not depend on how close to 0 °C the nodes in
+    freezing soil are.
+    """
+    share = 1.0 / (1.0 - np.minimum(temperature, 0.0) / freezing_range)
+    return (share @ thickness).max()
+
+
+def between_nodes(depth, middle):
+    """Return the distance (m) between the nodes above and below a depth."""
+    below = np.searchsorted(middle, depth)
+    return middle[below] - middle[below - 1]
+
+
 def year_of(days):
     """Return the middle of the steps of a year, years."""
     return (np.arange(round(365 / days)) + 0.5) * days / 365.0
 
 
-def settle(mean, swing, rain, days, years=80):
-    """Return active layer (m), mean temperature (°C) and water (kg m-2) after `years`."""
+def settle(mean, swing, rain, days, years=200):
+    """Return active layer and unfrozen soil (m), mean temperature (°C) and water (kg m-2).
+
+    They are those of the layers in which water moves, in the last ten years.
+    """
     time = year_of(days)
     air = mean - swing * np.cos(2 * np.pi * (time - 0.045))
     sun = np.maximum(200.0 - 250.0 * np.cos(2 * np.pi * (time + 0.03)), 0.0)
@@ -348,18 +374,24 @@ def settle(mean, swing, rain, days, years=80):
         arrays(layers),
         P._replace(step=days),
     )
-    last = found.reshape(years, time.size, WET)[-10:]
-    depth = thaw_depth(last.max(axis=(0, 1)), node_depth(layers))
-    weight = layers.thickness[:WET] / layers.thickness[:WET].sum()
-    return depth, last.mean(axis=(0, 1)) @ weight, columns.water[0].sum()
+    last = found[-10 * time.size :]
+    depth = thaw_depth(last.max(axis=0), node_depth(layers))
+    thickness = layers.thickness[:WET]
+    return (
+        depth,
+        unfrozen(last, thickness, P.freezing_range),
+        last.mean(axis=0) @ thickness / thickness.sum(),
+        columns.water[0, :WET].sum(),
+    )
 
 
 CLIMATES = {
     "tundra": (-14, 20, 7e-6),
     "Siberia": (-10, 24, 8e-6),
     "snowy": (-7, 18, 1.2e-5),
-    "taiga": (-4, 20, 1.2e-5),
-    "margin": (-3, 18, 1.2e-5),
+    "taiga": (-6, 20, 1.2e-5),
+    "margin": (-5, 18, 1.2e-5),
+    "edge": (-3, 18, 1.2e-5),
     "free": (-2, 16, 1.5e-5),
     "mild": (5, 12, 2.5e-5),
 }
@@ -367,23 +399,32 @@ CLIMATES = {
 
 @pytest.mark.parametrize("climate", CLIMATES)
 def test_shorter_steps_converge(climate):
-    """Steps of 5, 2.5, 1 and 0.5 days: results converge, and the error of 5 days is known.
+    """Steps of 5, 2, 1 and 0.5 days: results converge, and the error of 5 days is known.
 
-    Found between 5 d and 1 d: the soil is 0.09 to 0.54 K warmer with 5 d in all climates (0.54 K
-    in the snowy one), the active layer 0.7 to 9 % deeper, its water within 1.1 %. Between 1 d and
-    0.5 d: 0.015 to 0.045 K, 1.2 % and 0.4 %. Steps of 5 d therefore leave a first-order error of
-    a few tenths of a kelvin, which does not decide here whether there is permafrost.
+    Found between 5 d and 1 d: the soil is 0.04 to 0.50 K warmer with 5 d (0.05 K colder in the
+    Siberian climate), unfrozen soil differs by 1 to 8 %, water by 1.7 % or less. Between 1 d and
+    0.5 d: 0.009 to 0.054 K and 1.3 %. So steps of 5 d leave a first-order error of a few tenths of
+    a kelvin. At the edge, where soil is at 0.0 °C, it does not decide whether there is permafrost,
+    but the soil loses 4 % more of its ice in 200 years.
+
+    The active layer is interpolated between nodes, of which those in freezing soil stay close
+    to 0 °C: it differs by up to 0.40 of the distance between two nodes (17 % in the snowy climate)
+    between 5 d and 1 d, and by 0.15 between 1 d and 0.5 d. In drier soil (field capacity 0.62)
+    these were 9 % and 1.2 %.
     """
-    answers = np.array([settle(*CLIMATES[climate], days) for days in (5.0, 2.5, 1.0, 0.5)])
-    depth, temperature, water = answers.T
+    answers = np.array([settle(*CLIMATES[climate], days) for days in (5.0, 2.0, 1.0, 0.5)])
+    depth, melted, temperature, water = answers.T
     assert (np.isnan(depth) == np.isnan(depth[0])).all()  # permafrost or not, at every step size
-    assert abs(temperature[3] - temperature[2]) < abs(temperature[1] - temperature[0])
+    assert abs(temperature[3] - temperature[2]) < abs(temperature[2] - temperature[1])
     assert abs(temperature[3] - temperature[2]) < 0.06
     assert abs(temperature[2] - temperature[0]) < 0.6
-    assert abs(water[2] / water[0] - 1.0) < 0.02
+    assert abs(water[2] / water[0] - 1.0) < (0.05 if climate == "edge" else 0.02)
+    assert abs(melted[3] / melted[2] - 1.0) < 0.02
+    assert abs(melted[2] / melted[0] - 1.0) < 0.1
     if not np.isnan(depth[0]):
-        assert abs(depth[3] / depth[2] - 1.0) < 0.02
-        assert abs(depth[2] / depth[0] - 1.0) < 0.1
+        apart = between_nodes(depth[0], node_depth(soil_layers()))
+        assert abs(depth[3] - depth[2]) < 0.2 * apart
+        assert abs(depth[2] - depth[0]) < 0.45 * apart
 
 
 @numba.njit(error_model="numpy")
@@ -439,41 +480,50 @@ def heat_alone(parts, years, mean, swing, cover, soil, p):
 def test_thinner_layers_converge(mean, swing, cover):
     """Heat without flow of water in 15, 30, 60 and 120 layers of the same soil.
 
-    Found between 15 and 120: active layer within 6 %, mean temperature within 0.031 K; between 60
-    and 120: 1 % and 0.0013 K.
+    Found between 15 and 120: unfrozen soil within 0.5 %, mean temperature within 0.035 K, active
+    layer within 9 %, which is 0.28 of the distance between two nodes; between 60 and 120: 0.2 %,
+    0.003 K and 1.2 %. In drier soil (field capacity 0.62) the active layer is within 6 %.
     """
     soil = arrays(soil_layers())
-    depth, temperature = [], []
+    depth, melted, temperature = [], [], []
     for parts in (1, 2, 4, 8):
         warmest, average, wide = heat_alone(parts, 80, float(mean), float(swing), cover, soil, P)
         depth.append(thaw_depth(warmest, np.cumsum(wide) - 0.5 * wide))
+        n = SOIL_LAYERS * parts
+        melted.append(unfrozen(warmest[None, :n], wide[:n], P.freezing_range))
         temperature.append(average @ wide / wide.sum())
-    depth, temperature = np.array(depth), np.array(temperature)
+    depth, melted, temperature = np.array(depth), np.array(melted), np.array(temperature)
     assert 0.0 < depth[0] < 3.0
     assert abs(temperature[3] - temperature[2]) < 0.003
     assert abs(temperature[3] - temperature[0]) < 0.05
+    assert abs(melted[3] / melted[2] - 1.0) < 0.005
+    assert abs(melted[3] / melted[0] - 1.0) < 0.01
     assert abs(depth[3] / depth[2] - 1.0) < 0.02
-    assert abs(depth[3] / depth[0] - 1.0) < 0.08
+    assert abs(depth[3] - depth[0]) < 0.35 * between_nodes(depth[0], node_depth(soil_layers()))
 
 
 # Equilibrium.
 
-LAT = np.array([72.0, 66.0, 62.0, 58.0, 52.0])
-LON = np.array([-120.0, 130.0, -140.0, 60.0, 100.0])
+LAT = np.array([72.0, 66.0, 57.0, 58.0, 52.0])
+LON = np.array([-120.0, 130.0, -95.0, 60.0, 100.0])
+"""Five places; permafrost is marginal at the third."""
+
+EDGE_LAT = np.array([57.0, 65.0, 57.0, 57.0])
+EDGE_LON = np.array([-75.0, 65.0, -105.0, 105.0])
+"""Cells of the quick grid whose last permafrost thaws without forcing."""
 
 
-def control(years, noise):
-    """Return months and carbon of unforced columns at five places, after the spin-up."""
-    normals = weather.climate_at(LAT, LON)
-    spin = 100
-    air = weather.forcing(LAT, LON, normals, np.zeros(spin + years), 0.0, np.random.default_rng(5))
+def control(years, noise, lat=LAT, lon=LON, spin=SPIN_UP_YEARS):
+    """Return months and carbon of unforced columns, after the spin-up."""
+    normals = weather.climate_at(lat, lon)
+    air = weather.forcing(lat, lon, normals, np.zeros(spin + years), 0.0, np.random.default_rng(5))
     if not noise:
         cycle = np.cos(2 * np.pi * (weather.MONTH_MIDDLE - WEATHER.coldest))
         quiet = normals.mean[:, None] - normals.amplitude[:, None] * cycle
-        wet = np.mean(air.precipitation.reshape(LAT.size, -1, 12), axis=1)
+        wet = np.mean(air.precipitation.reshape(lat.size, -1, 12), axis=1)
         quiet, wet = np.tile(quiet, spin + years), np.tile(wet, spin + years)
         air = weather.Weather(quiet, wet, weather.mid_month_values(quiet))
-    sun = weather.daily_insolation(LAT, STEP_MIDDLES)
+    sun = weather.daily_insolation(lat, STEP_MIDDLES)
     columns = column.new_columns(air.temperature[:, : 12 * spin].mean(axis=1))
     record = column.advance(
         columns, weather.mid_month_values(air.temperature), air.precipitation, sun
@@ -482,7 +532,7 @@ def control(years, noise):
     def part(first, last):
         return record.months(12 * first, 12 * last)
 
-    light, co2 = carbon.monthly_light(LAT), 284.0
+    light, co2 = carbon.monthly_light(lat), 284.0
     reference = {"co2_reference": CLIMATE.co2_preindustrial}
     state = carbon.equilibrium(part(spin - 50, spin), co2, light, **reference)
     later = part(spin, spin + years)
@@ -493,7 +543,7 @@ def control(years, noise):
 
 def uptake(fluxes, years):
     """Return NEP by cell and year, gC m-2 yr-1."""
-    net = (fluxes.gpp - fluxes.ra - fluxes.rh).reshape(LAT.size, years, 12)
+    net = (fluxes.gpp - fluxes.ra - fluxes.rh).reshape(-1, years, 12)
     return 1000.0 * (net * SECONDS).sum(axis=2)
 
 
@@ -505,32 +555,41 @@ def by_year(values, years):
 
 
 def test_control_in_a_climate_that_repeats_does_not_drift():
-    """Found: less than 0.01 K in 300 years, but 0.11 K where permafrost is marginal (-0.4 °C).
+    """Found: less than 0.006 K in 300 years, 0.1 % of the water, 0.2 g m-2 yr-1 of carbon.
 
-    There, after the spin-up of 100 years, thaw continues for a century, with a change of 3 % in
-    water and of -0.5 g m-2 yr-1 in carbon, which would be 0.02 PgC yr-1 on 37 million km2.
+    The last, in all cells alike, would be 0.007 PgC yr-1 on 37 million km2.
     """
     years = 300
     record, fluxes = control(years, noise=False)
     temperature = by_year(record.temperature, years)
     water = by_year(record.liquid, years).sum(axis=2) + by_year(record.ice, years).sum(axis=2)
     assert -1.0 < temperature.mean(axis=(1, 2))[2] < 0.0  # the marginal cell
-    change = np.abs(temperature[:, -1] - temperature[:, 0]).max(axis=1)
-    assert np.delete(change, 2).max() < 0.02
-    assert change[2] < 0.15
-    assert np.abs(temperature[:, -1] - temperature[:, 100]).max() < 0.02
-    for since, margin in ((0, 0.04), (100, 0.01)):
-        change = np.abs(water[:, -1] / water[:, since] - 1.0)
-        assert np.delete(change, 2).max() < 0.01
-        assert change[2] < margin
+    assert np.abs(temperature[:, -1] - temperature[:, 0]).max() < 0.02
+    assert np.abs(water[:, -1] / water[:, 0] - 1.0).max() < 0.01
     net = uptake(fluxes, years)
     assert (fluxes.gpp.max(axis=1) > 0.0).all()
     assert np.abs(net.mean(axis=1)).max() < 0.6
     assert np.abs(net[:, -100:].mean(axis=1)).max() < 0.3
 
 
+def test_permafrost_that_thaws_without_forcing_has_thawed_before_the_experiment():
+    """Ice-rich ground starts frozen where the climate is slightly too warm to keep it so.
+
+    After 100 years of it, these cells still warm by 0.2 to 0.4 K in 300 years, lose up to 9 % of
+    their water and 1 to 7 g m-2 yr-1 of carbon. After 300 years: 0.001 to 0.02 K, 2 % and 0.6.
+    """
+    years = 300
+    record, fluxes = control(years, noise=False, lat=EDGE_LAT, lon=EDGE_LON)
+    temperature = by_year(record.temperature, years)
+    water = by_year(record.liquid, years).sum(axis=2) + by_year(record.ice, years).sum(axis=2)
+    assert (np.abs(temperature.mean(axis=(1, 2))) < 0.6).all()  # at the edge of permafrost
+    assert np.abs(temperature[:, -1] - temperature[:, 0]).max() < 0.04
+    assert np.abs(water[:, -1] / water[:, 0] - 1.0).max() < 0.03
+    assert np.abs(uptake(fluxes, years).mean(axis=1)).max() < 1.0
+
+
 def test_control_with_weather_does_not_drift_in_the_mean():
-    """Found: NEP of 3.9 g m-2 yr-1 or less by cell, 0.7 in the mean of five.
+    """Found: NEP of 4.9 g m-2 yr-1 or less by cell, -0.8 in the mean of five.
 
     The yearly values have a standard deviation of 30 and the pools a memory of decades, so the mean
     of 300 years has a standard error of 2 to 3 g m-2 yr-1; a mean of 2 would be 0.07 PgC yr-1 on
@@ -540,7 +599,7 @@ def test_control_with_weather_does_not_drift_in_the_mean():
     record, fluxes = control(years, noise=True)
     temperature = by_year(record.temperature, years).mean(axis=2)
     halves = temperature[:, :150].mean(axis=1), temperature[:, 150:].mean(axis=1)
-    assert np.abs(halves[1] - halves[0]).max() < 0.4  # found: 0.25, from the weather itself
+    assert np.abs(halves[1] - halves[0]).max() < 0.4  # found: 0.19, from the weather itself
     net = uptake(fluxes, years)
     assert net.std(axis=1).max() > 5.0  # there is weather
     assert np.abs(net.mean(axis=1)).max() < 6.0
@@ -582,10 +641,10 @@ def test_monthly_means_are_the_means_of_the_days():
                 *arrays(layers), P, work, water, water, False,
             )[0]  # fmt: skip
             states = [conduction.temperature_of(enthalpy[i], water[i], layers.capacity[i], P)
-                      for i in range(WET)]  # fmt: skip
+                      for i in range(SOIL_LAYERS)]  # fmt: skip
             temp, share = np.array([s[0] for s in states]), np.array([s[1] for s in states])
-            days += [[warmth, rate, snow / P.snow_density, *temp, *(share * water[:WET]),
-                      *((1.0 - share) * water[:WET])]] * 5  # fmt: skip
+            days += [[warmth, rate, snow / P.snow_density, *temp, *(share * water[:SOIL_LAYERS]),
+                      *((1.0 - share) * water[:SOIL_LAYERS])]] * 5  # fmt: skip
         days = np.array(days)
         expected = np.array([days[of_day == month].mean(axis=0) for month in months])
         found = np.column_stack(

@@ -6,7 +6,16 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpcf.ground.thaw import lasting, layer_overlap, permafrost, permafrost_area, thaw_depth
+from mpcf.errors import DataError
+from mpcf.ground.thaw import (
+    land_area,
+    lasting,
+    layer_overlap,
+    permafrost,
+    permafrost_area,
+    talik,
+    thaw_depth,
+)
 
 DEPTH = np.array([0.05, 0.2, 0.5, 1.0, 2.0])
 
@@ -113,6 +122,94 @@ def test_permafrost_needs_one_node_frozen_in_both_years_within_three_metres():
     np.testing.assert_array_equal(mask, [np.nan, 0, 1, 0, np.nan, np.nan, 1])
 
 
+COLD = (-8.0, 6.0)
+FROZEN = (-2.0, -0.5)
+THAWED = (0.5, 1.5)
+"""°C: coldest and warmest month of a layer that freezes each winter, of one that never thaws, and
+of one that never freezes."""
+
+
+def extremes(*years, start=2000):
+    """Return coldest and warmest month (year, depth) of soils given layer by layer."""
+    values = np.array(years)
+    coords = {"year": start + np.arange(len(years)), "depth": [0.3, 1.0, 2.0, 4.0, 6.0]}
+    return tuple(xr.DataArray(values[..., i], coords, ("year", "depth")) for i in (0, 1))
+
+
+TALIKS = {
+    "open to the active layer": ([COLD, THAWED, FROZEN, FROZEN, FROZEN], 1),
+    "from the surface down": ([THAWED, THAWED, FROZEN, FROZEN, FROZEN], 1),
+    "closed, below a layer that stays frozen": ([COLD, FROZEN, THAWED, FROZEN, FROZEN], 1),
+    "above ground that is frozen below 3 m only": ([COLD, THAWED, THAWED, THAWED, FROZEN], 1),
+    "with a layer between that only freezes in winter": ([COLD, THAWED, COLD, FROZEN, FROZEN], 1),
+    "none: permafrost to the active layer": ([COLD, FROZEN, FROZEN, FROZEN, FROZEN], 0),
+    "none: thawed to the bottom, permafrost above": ([COLD, FROZEN, FROZEN, THAWED, THAWED], 0),
+    "none: nothing frozen all year": ([COLD, COLD, THAWED, THAWED, THAWED], 0),
+}
+
+
+@pytest.mark.parametrize("case", TALIKS)
+def test_a_talik_is_thawed_all_year_above_ground_frozen_for_two(case):
+    layers, expected = TALIKS[case]
+    np.testing.assert_array_equal(
+        talik(*extremes(layers, layers, layers)), [np.nan] + 2 * [expected]
+    )
+
+
+def test_ground_frozen_for_one_year_only_is_no_permafrost_below_a_talik():
+    """The layer at 4 m is frozen in 2001 alone, then for good."""
+    thawed = [COLD, THAWED, THAWED, THAWED, THAWED]
+    frozen = [COLD, THAWED, THAWED, FROZEN, THAWED]
+    found = talik(*extremes(thawed, frozen, thawed, frozen, frozen))
+    np.testing.assert_array_equal(found, [np.nan, 0, 0, 0, 1])
+
+
+def test_a_talik_has_to_last_for_one_year_only():
+    """The definition asks two years of the ground below, not of the talik."""
+    closed = [COLD, FROZEN, FROZEN, FROZEN, FROZEN]
+    opened = [COLD, (0.01, 1.0), FROZEN, FROZEN, FROZEN]
+    found = talik(*extremes(closed, opened, closed))
+    np.testing.assert_array_equal(found, [np.nan, 1, 0])
+
+
+def test_zero_degrees_is_frozen_for_the_ground_and_for_the_talik():
+    at_zero = [COLD, (0.0, 1.0), FROZEN, FROZEN, FROZEN]
+    assert talik(*extremes(at_zero, at_zero))[1] == 0
+    below = [COLD, THAWED, (-1.0, 0.0), THAWED, THAWED]
+    assert talik(*extremes(below, below))[1] == 1
+
+
+def test_taliks_are_unknown_without_the_year_before_or_without_soil():
+    open_one, sea = TALIKS["open to the active layer"][0], 5 * [(np.nan, np.nan)]
+    found = talik(*extremes(open_one, sea, open_one, open_one))
+    np.testing.assert_array_equal(found, [np.nan, np.nan, np.nan, 1])
+    rock = [COLD, THAWED, FROZEN, (np.nan, np.nan), (np.nan, np.nan)]
+    assert talik(*extremes(rock, rock))[1] == 1, "bedrock without temperature below"
+
+
+def test_a_gap_of_years_is_refused_for_taliks():
+    layers = TALIKS["open to the active layer"][0]
+    coldest, warmest = (part.assign_coords(year=[2000, 2002]) for part in extremes(layers, layers))
+    with pytest.raises(DataError, match="years 2000 and 2002 are not consecutive, as taliks"):
+        talik(coldest, warmest)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_taliks_of_random_soils_are_those_found_layer_by_layer(seed):
+    rng = np.random.default_rng(seed)
+    warmest = rng.normal(0.0, 2.0, (4, 5))
+    coldest = warmest - rng.exponential(1.0, (4, 5))
+    coords = {"year": range(4), "depth": [0.3, 1.0, 2.0, 4.0, 6.0]}
+    found = talik(*(xr.DataArray(part, coords, ("year", "depth")) for part in (coldest, warmest)))
+    for y in range(1, 4):
+        expected = any(
+            coldest[y, above] > 0 and warmest[y, below] <= 0 and warmest[y - 1, below] <= 0
+            for below in range(5)
+            for above in range(below)
+        )
+        assert found[y] == expected
+
+
 def test_coordinates_stay_and_attributes_stay():
     values = np.ones((2, 5, 3), "float32")
     coords = {"year": [0, 1], "depth": DEPTH, "lat": ("cell", [1.0, 2.0, 3.0]), "member": 1}
@@ -165,3 +262,29 @@ def test_area_leaves_out_ice_sheets_sea_and_the_south():
     )
     mask = xr.ones_like(grid["sftlf"])
     assert float(permafrost_area(mask, grid)) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("land", "ice", "expected"),
+    [
+        (50.0, 0.0, 0.50),
+        (80.0, 20.0, 0.60),
+        (100.0, 100.0, 0.0),
+        (50.0, 50.0, 0.0),  # all land of a coastal cell is ice
+        (30.0, 40.0, 0.0),  # rounding in a source, or shares of different grids
+        (80.0, np.nan, 0.80),
+        (np.nan, 0.0, 0.0),
+    ],
+)
+def test_land_is_what_ice_leaves_of_it_as_a_share_of_the_cell(land, ice, expected):
+    grid = xr.Dataset(
+        {"areacella": ("lat", [2e6]), "sftlf": ("lat", [land]), "sftgif": ("lat", [ice])},
+        {"lat": [70.0]},
+    )
+    assert float(land_area(grid)[0]) == pytest.approx(2e6 * expected)
+
+
+def test_without_an_ice_fraction_all_land_counts():
+    grid = xr.Dataset({"areacella": ("lat", [2e6, 2e6]), "sftlf": ("lat", [50.0, 50.0])})
+    area = land_area(grid.assign_coords(lat=[44.0, 45.0]))
+    np.testing.assert_array_equal(area, [0.0, 1e6])
