@@ -6,7 +6,14 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpcf.ground.thaw import lasting, layer_overlap, permafrost, permafrost_area, thaw_depth
+from mpcf.ground.thaw import (
+    lasting,
+    layer_overlap,
+    permafrost,
+    permafrost_area,
+    talik_at_loss,
+    thaw_depth,
+)
 
 DEPTH = np.array([0.05, 0.2, 0.5, 1.0, 2.0])
 
@@ -165,3 +172,24 @@ def test_area_leaves_out_ice_sheets_sea_and_the_south():
     )
     mask = xr.ones_like(grid["sftlf"])
     assert float(permafrost_area(mask, grid)) == pytest.approx(1.5)
+
+
+def test_a_talik_counts_only_within_five_years_of_the_first_lasting_loss():
+    year = np.arange(2000, 2060)
+    cells = {  # years with permafrost, years with a talik
+        "five years before": (year < 2020, year == 2015),
+        "six years before": (year < 2020, year == 2014),
+        "five years after": (year < 2020, year == 2025),
+        "six years after": (year < 2020, year == 2026),
+        "at a loss of nine years only": ((year < 2020) | (year > 2028), year == 2020),
+        "at the second loss": ((year < 2010) | ((year > 2025) & (year < 2045)), year == 2045),
+        "never frozen": (year < 0, year == 2020),
+        "unknown in the first year": (year < 2020, year == 2021),
+    }
+    frozen, thawed = (
+        xr.DataArray(np.array(values, float), {"year": year}, ("cell", "year")).copy()
+        for values in zip(*cells.values(), strict=True)
+    )
+    frozen[-1, 0] = thawed[-1, 0] = np.nan
+    found = talik_at_loss(frozen, thawed)
+    np.testing.assert_array_equal(found, [1, 0, 1, 0, np.nan, 0, np.nan, 1])
