@@ -240,9 +240,7 @@ def test_widened_intervals_hold_under_a_common_signal():
         wide = add_shared_error(out, shared_signal_error(y, x, region, periods, "raw trend"))
         for name, result in (("jackknife", out), ("widened", wide)):
             one = result.sel(predictor="moisture").squeeze()
-            alarms[name] += (
-                verdict(float(one["low"]), float(one["high"]), sign=1) != INCONCLUSIVE
-            )
+            alarms[name] += verdict(float(one["low"]), float(one["high"]), sign=1) != INCONCLUSIVE
     assert alarms["jackknife"] > 25
     assert alarms["widened"] < 10
 

@@ -345,7 +345,9 @@ def test_shares_of_predictors_that_resemble_each_other_are_said_to_be_one():
         return collinearity_note(xr.DataArray(list(vif), {"predictor": names}))
 
     assert words(1.0, 10.0, 2.0) == "No VIF is above 10."
-    assert words(10.1, 30.0, 2.0).startswith("The share of moisture and temperature cannot be separated")
+    assert words(10.1, 30.0, 2.0).startswith(
+        "The share of moisture and temperature cannot be separated"
+    )
     assert words(np.nan, 1.0, 1.0).startswith("The share of moisture cannot be separated")
     x = xr.DataArray(
         np.random.default_rng(0).normal(size=(3, 4, 50)),
