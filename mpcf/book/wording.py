@@ -31,13 +31,13 @@ def few_members_note(members: int) -> str:
     if members >= MIN_MEMBERS:
         return ""
     missing = (
-        "Errors clustered by member, and intervals that leave out members in turn, **can't be "
-        f"given**: they need {MIN_MEMBERS} members."
+        "Errors clustered by member, and intervals that leave out members in turn, are **not "
+        f"available**: they need {MIN_MEMBERS} members."
     )
     if members > 1:
         return f"This source has **{members} members**. {missing}"
     return (
-        "This source has **one member**. *Year effects* **can't be estimated**: they are how "
+        "This source has **one member**. *Year effects* **cannot be estimated**: they are how "
         f"members differ in the same year. {missing}"
     )
 
@@ -58,7 +58,7 @@ def collinearity_note(vif: xr.DataArray) -> str:
     Examples
     --------
     >>> collinearity_note(xr.DataArray([12.0, 3.0], {"predictor": ["moisture", "temperature"]}))
-    "The share of moisture can't be told apart from the others': its VIF is above 10."
+    "The share of moisture cannot be separated from the others': its VIF is above 10."
     """
     alike = [str(p) for p in vif["predictor"].values if not vif.sel(predictor=p) <= VIF_LIMIT]
     if not alike:
@@ -66,7 +66,7 @@ def collinearity_note(vif: xr.DataArray) -> str:
     whose, verb = ("their", "are") if len(alike) > 1 else ("its", "is")
     number = "VIFs" if len(alike) > 1 else "VIF"
     return (
-        f"The share of {' and '.join(alike)} can't be told apart from the others': "
+        f"The share of {' and '.join(alike)} cannot be separated from the others': "
         f"{whose} {number} {verb} above {VIF_LIMIT}."
     )
 
@@ -133,7 +133,7 @@ def change_word(low: float, high: float) -> str:
         return "changes, by chance or not"
     if low > 0:
         return "rises"
-    return "falls" if high < 0 else "shows no change that can be told from zero"
+    return "falls" if high < 0 else "shows no change distinguishable from zero"
 
 
 def typeset_unit(unit: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpcf.figures.style import COLOURS, legend_below
+from mpcf.figures.style import COLOURS, ensemble, legend_below, shade_phases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,6 +105,47 @@ def depth_bands(water: pd.DataFrame) -> Figure:
     ax.set(xlabel="change by the end of warming (kg m⁻²)", ylabel="depth")
     ax.set_title("Change of soil water by depth")
     ax.legend()
+    return fig
+
+
+def liquid_parts(parts: xr.Dataset, phases: Mapping[str, tuple[int, int]]) -> Figure:
+    """Draw the change of liquid water and the parts that add up to it.
+
+    Parameters
+    ----------
+    parts : Dataset (member, year)
+        ``thaw``, ``wetness``, ``cross`` and their sum ``liquid``, kg m-2.
+    phases : mapping
+        Inclusive first and last year of each phase.
+
+    Returns
+    -------
+    Figure
+        One panel. Means of the members are stacked, gains above zero and losses below; thin lines
+        are the sums of single members.
+    """
+    import matplotlib.pyplot as plt
+
+    looks = {
+        "thaw": ("deeper or shallower thaw", COLOURS["temperature"]),
+        "wetness": ("change of wetness", COLOURS["moisture"]),
+        "cross": ("both together", COLOURS["residual"]),
+    }
+    fig, ax = plt.subplots(figsize=(8, 3.8))
+    shade_phases(ax, phases)
+    mean = parts.mean("member")
+    for sign in (-1, 1):
+        edge = np.zeros(mean.sizes["year"])
+        for name, (label, colour) in looks.items():
+            beyond = edge + np.where(sign * mean[name] > 0, mean[name], 0.0)
+            label = label if sign > 0 else None
+            ax.fill_between(mean["year"], edge, beyond, color=colour, lw=0, label=label)
+            edge = beyond
+    ensemble(ax, parts["liquid"], colour=COLOURS["total"], label="liquid water")
+    ax.axhline(0, color="black", lw=0.8)
+    ax.set(xlabel="year", ylabel="change since the base period (kg m⁻²)")
+    ax.set_title("Liquid water of the thawed layer: thaw or wetness?")
+    legend_below(fig, ax)
     return fig
 
 

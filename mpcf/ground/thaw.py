@@ -242,6 +242,46 @@ def lasting(mask: xr.DataArray, years: int = 10) -> xr.DataArray:
     return state.ffill("year").rename(mask.name)
 
 
+def talik_at_loss(mask: xr.DataArray, taliks: xr.DataArray, within: int = 5) -> xr.DataArray:
+    """Return whether there is a talik around the year in which a cell loses its permafrost.
+
+    The loss is the first one that lasts, see `lasting`.
+
+    Parameters
+    ----------
+    mask : DataArray (year, ...)
+        From `permafrost`.
+    taliks : DataArray (year, ...)
+        From `talik`.
+    within : int
+        Years before and after the loss in which a talik counts.
+
+    Returns
+    -------
+    DataArray (...)
+        1 with a talik, 0 without, NaN where permafrost is not lost.
+
+    Raises
+    ------
+    DataError
+        If years are not consecutive.
+
+    Examples
+    --------
+    >>> year = {"year": range(2000, 2030)}
+    >>> mask = xr.DataArray([1.0] * 15 + [0.0] * 15, year, "year")
+    >>> early, late = (mask.copy(data=mask["year"] == y) for y in (2009, 2020))
+    >>> float(talik_at_loss(mask, early)), float(talik_at_loss(mask, late))
+    (0.0, 1.0)
+    """
+    state = lasting(mask)
+    lost = (state == 0) & (state.shift(year=1) == 1)
+    first = lost & (lost.cumsum("year") == 1)
+    near = (taliks == 1).rolling(year=2 * within + 1, center=True, min_periods=1).max() == 1
+    found = (near & first).any("year").astype("float64")
+    return found.where(first.any("year")).rename("talik_at_loss")
+
+
 def permafrost_area(mask: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
     """Return the area of land with permafrost north of 45° N, excluding ice sheets.
 

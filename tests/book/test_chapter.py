@@ -65,7 +65,7 @@ def test_one_key_holds_one_number(chapter):
 
 def test_tables_record_every_number(chapter, capsys):
     frame = pd.DataFrame(
-        {"b": [1.5, np.nan], "claim": ["holds", "can't be told"]},
+        {"b": [1.5, np.nan], "claim": ["supported", "inconclusive"]},
         index=["raw trend", "year effects"],
     )
     chapter.table(frame, name="fit", units={"b": "K"}, meaning="coefficient")
@@ -97,5 +97,5 @@ def test_a_figure_needs_words(chapter):
 
 def test_words_follow_the_interval():
     assert [change_word(1, 2), change_word(-2, -1)] == ["rises", "falls"]
-    assert change_word(-1, 1) == "shows no change that can be told from zero"
+    assert change_word(-1, 1) == "shows no change distinguishable from zero"
     assert change_word(float("nan"), float("nan")) == "changes, by chance or not"

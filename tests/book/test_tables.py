@@ -6,7 +6,9 @@ from mpcf.book.tables import markdown_table
 
 
 def test_words_lie_to_the_left_and_numbers_to_the_right():
-    frame = pd.DataFrame({"p": ["1e−05", "unknown"], "b": ["−1.50", "+2"], "claim": ["holds", ""]})
+    frame = pd.DataFrame(
+        {"p": ["1e−05", "unknown"], "b": ["−1.50", "+2"], "claim": ["supported", ""]}
+    )
     assert markdown_table(frame).splitlines()[1] == "|:--|--:|--:|:--|"
 
 

@@ -51,6 +51,24 @@ def column():
     return xr.DataArray(values, {"depth": depth, "month": month}, ("depth", "month"))
 
 
+def test_parts_of_liquid_water_are_stacked_above_and_below_zero():
+    parts = xr.Dataset(
+        {
+            "thaw": members(np.full(7, 5.0)),
+            "wetness": members(np.full(7, -2.0)),
+            "cross": members([-1.0, -1.0, -1.0, 1.0, 1.0, 1.0, 1.0]),
+        }
+    )
+    parts["liquid"] = parts["thaw"] + parts["wetness"] + parts["cross"]
+    (ax,) = ground_figures.liquid_parts(parts, PHASES).axes
+    areas = [c for c in ax.collections if isinstance(c, mpl.collections.PolyCollection)]
+    heights = [area.get_datalim(ax.transData).intervaly.tolist() for area in areas]
+    assert heights == [[0, 0], [-2, 0], [-3, -2], [0, 5], [5, 5], [5, 6]]
+    *thin, mean = lines(ax, COLOURS["total"])
+    np.testing.assert_allclose(mean.get_ydata(), parts["liquid"].mean("member"))
+    assert len(thin) == 2
+
+
 def test_section_draws_the_line_of_0_degrees_at_its_depth(column):
     fig = ground_figures.soil_section(column, limit=5, title="a place", xlabel="month")
     ax, bar = fig.axes

@@ -14,6 +14,7 @@ from mpcf.ground.thaw import (
     permafrost,
     permafrost_area,
     talik,
+    talik_at_loss,
     thaw_depth,
 )
 
@@ -288,3 +289,24 @@ def test_without_an_ice_fraction_all_land_counts():
     grid = xr.Dataset({"areacella": ("lat", [2e6, 2e6]), "sftlf": ("lat", [50.0, 50.0])})
     area = land_area(grid.assign_coords(lat=[44.0, 45.0]))
     np.testing.assert_array_equal(area, [0.0, 1e6])
+
+
+def test_a_talik_counts_only_within_five_years_of_the_first_lasting_loss():
+    year = np.arange(2000, 2060)
+    cells = {  # years with permafrost, years with a talik
+        "five years before": (year < 2020, year == 2015),
+        "six years before": (year < 2020, year == 2014),
+        "five years after": (year < 2020, year == 2025),
+        "six years after": (year < 2020, year == 2026),
+        "at a loss of nine years only": ((year < 2020) | (year > 2028), year == 2020),
+        "at the second loss": ((year < 2010) | ((year > 2025) & (year < 2045)), year == 2045),
+        "never frozen": (year < 0, year == 2020),
+        "unknown in the first year": (year < 2020, year == 2021),
+    }
+    frozen, thawed = (
+        xr.DataArray(np.array(values, float), {"year": year}, ("cell", "year")).copy()
+        for values in zip(*cells.values(), strict=True)
+    )
+    frozen[-1, 0] = thawed[-1, 0] = np.nan
+    found = talik_at_loss(frozen, thawed)
+    np.testing.assert_array_equal(found, [1, 0, 1, 0, np.nan, 0, np.nan, 1])

@@ -22,7 +22,7 @@ from mpcf.method.resampling import (
     draw_years,
     jackknife,
 )
-from mpcf.method.verdicts import joint_verdict, verdict
+from mpcf.method.verdicts import CONTRADICTED, INCONCLUSIVE, SUPPORTED, joint_verdict, verdict
 
 PHASES = {"warming": (2000, 2039), "net-zero": (2040, 2059)}
 
@@ -111,7 +111,7 @@ def test_few_members_get_no_interval():
     x = xr.DataArray([1.0, 2.0, 4.0], dims="member")
     out = jackknife(lambda kept: x.isel(member=kept).mean(), 3)
     assert float(out["estimate"]) == pytest.approx(7 / 3) and bool(out["low"].isnull())
-    assert verdict(float(out["low"]), float(out["high"]), sign=1) == "inconclusive"
+    assert verdict(float(out["low"]), float(out["high"]), sign=1) == INCONCLUSIVE
 
 
 @pytest.mark.parametrize("members", [1, 2, 3])
@@ -130,8 +130,8 @@ def test_fewer_than_four_members_give_an_estimate_and_no_bound(members):
         **interval("b", [float(alone[v]) for v in ("estimate", "low", "high")], "PgC", "a part")
     )
     assert words.endswith("(unknown to unknown)")
-    assert verdict(float(alone["low"]), float(alone["high"]), sign=-1) == "inconclusive"
-    assert joint_verdict("supported", "inconclusive") == "inconclusive"
+    assert verdict(float(alone["low"]), float(alone["high"]), sign=-1) == INCONCLUSIVE
+    assert joint_verdict(SUPPORTED, INCONCLUSIVE) == INCONCLUSIVE
 
 
 def test_year_effects_of_one_member_are_refused_by_name_everywhere():
@@ -183,7 +183,7 @@ def test_a_turned_sign_turns_the_verdict():
         out = jackknife(statistic, 6)
         return verdict(float(out["low"]), float(out["high"]), sign=-1)
 
-    assert moisture(1) == "supported" and moisture(-1) == "contradicted"
+    assert moisture(1) == SUPPORTED and moisture(-1) == CONTRADICTED
 
 
 def test_lead_is_moisture_less_the_lowest_and_the_largest_other():
@@ -240,7 +240,7 @@ def test_widened_intervals_hold_under_a_common_signal():
         wide = add_shared_error(out, shared_signal_error(y, x, region, periods, "raw trend"))
         for name, result in (("jackknife", out), ("widened", wide)):
             one = result.sel(predictor="moisture").squeeze()
-            alarms[name] += verdict(float(one["low"]), float(one["high"]), sign=1) != "inconclusive"
+            alarms[name] += verdict(float(one["low"]), float(one["high"]), sign=1) != INCONCLUSIVE
     assert alarms["jackknife"] > 25
     assert alarms["widened"] < 10
 
@@ -390,7 +390,7 @@ def test_blocks_of_years_cover_nearly_as_promised_with_one_member(years, phi):
 def test_blocks_of_years_judge_the_lead_and_leave_the_total_alone():
     y, x, _, region = planted(noise=0.2)
     y, x = y.expand_dims(flux=["nep"]).isel(member=[0]), x.isel(member=[0])
-    for sign, claim in ((1, "supported"), (-1, "contradicted")):
+    for sign, claim in ((1, SUPPORTED), (-1, CONTRADICTED)):
         out = block_bootstrap(sign * y, x, region, PHASES, "raw trend")
         one = out.sel(period="warming", flux="nep", predictor="moisture")
         assert verdict(float(one["low"]), float(one["high"]), sign=-1) == claim

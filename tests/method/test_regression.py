@@ -331,7 +331,7 @@ def test_size_under_autocorrelation(errors, least, most):
 def test_one_member_loses_year_effects_and_words_say_so():
     assert possible_estimators(2) == ("raw trend", "year effects", "first differences")
     assert "year effects" not in possible_estimators(1)
-    assert "*Year effects* **can't be estimated**" in few_members_note(1)
+    assert "*Year effects* **cannot be estimated**" in few_members_note(1)
     for members in (1, 2, 3):
         assert "Errors clustered by member" in few_members_note(members)
     assert "Year effects" not in few_members_note(2)
@@ -345,8 +345,10 @@ def test_shares_of_predictors_that_resemble_each_other_are_said_to_be_one():
         return collinearity_note(xr.DataArray(list(vif), {"predictor": names}))
 
     assert words(1.0, 10.0, 2.0) == "No VIF is above 10."
-    assert words(10.1, 30.0, 2.0).startswith("The share of moisture and temperature can't be told")
-    assert words(np.nan, 1.0, 1.0).startswith("The share of moisture can't be told apart")
+    assert words(10.1, 30.0, 2.0).startswith(
+        "The share of moisture and temperature cannot be separated"
+    )
+    assert words(np.nan, 1.0, 1.0).startswith("The share of moisture cannot be separated")
     x = xr.DataArray(
         np.random.default_rng(0).normal(size=(3, 4, 50)),
         {"predictor": names},
