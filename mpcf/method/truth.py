@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import xarray as xr
 
 from mpcf.method.attribution import regional_carbon
@@ -191,17 +190,17 @@ def null_tests(
     def true(*causes: str) -> xr.DataArray:
         return effect_of(causes, effects, kind, lasting=False).sel(meaning=meaning, drop=True)
 
-    without_temperature = unmoved.sel(without="temperature", drop=True)
-    if meaning == "total":
-        without_temperature = xr.full_like(without_temperature, np.nan)
     known = {
         "moisture": (unmoved.sel(without=meaning, drop=True), true(*MOISTURE)),
-        "temperature": (without_temperature, true("temperature")),
+        "temperature": (unmoved.sel(without="temperature", drop=True), true("temperature")),
         "precipitation": (y, xr.zeros_like(y)),
         "co2": (unmoved.sel(without="co2", drop=True), true("co2")),
     }
     chosen = {name: known[name] for name in x["predictor"].values if name in known}
-    return _beside_truth(y, chosen, x, region, years, estimator)
+    found = _beside_truth(y, chosen, x, region, years, estimator)
+    if meaning == "total":
+        found["null"] = found["null"].where(found["predictor"] != "temperature")
+    return found
 
 
 def _beside_truth(
@@ -214,21 +213,18 @@ def _beside_truth(
 ) -> xr.Dataset:
     """Return the scores of predictors, each with its null run and its true effect (predictor)."""
     period, names = Period(*years), list(known)
-    predictor = xr.Variable("predictor", names)
-    fluxes = xr.concat([y, *(n for n, _ in known.values())], xr.Variable("flux", ["full", *names]))
-    truth = xr.concat([t for _, t in known.values()], predictor)
-    area, fluxes, x, truth = region_cells(region, fluxes, x, truth)
+    runs = [null for null, _ in known.values()]
+    fluxes = xr.concat([y, *runs], xr.Variable("flux", ["full", *names]))
+    area, fluxes, x = region_cells(region, fluxes, x)
     part = Design(fluxes, x, estimator).contributions(period)
-    full = part.sel(flux="full", drop=True).sel(predictor=names)
-    null = xr.concat([part.sel(flux=n, predictor=n, drop=True) for n in names], predictor)
-    whole = truth.sel(year=period.years).mean("member").sum("year")
-    pattern = [
-        weighted_correlation(
-            full.sel(predictor=n).values, whole.sel(predictor=n).values, area.values
-        )
-        for n in names
-    ]
-    carbon = {"estimate": full, "null": null, "truth": whole}
-    return xr.Dataset({name: petagrams(values, area) for name, values in carbon.items()}).assign(
-        pattern=(("predictor",), pattern)
-    )
+    found = []
+    for name, (_, truth) in known.items():
+        own = part.sel(predictor=name, drop=True)
+        _, effect = region_cells(region, truth)
+        whole = effect.sel(year=period.years).mean("member").sum("year")
+        full, null = (own.sel(flux=run, drop=True) for run in ("full", name))
+        maps = {"estimate": full, "null": null, "truth": whole}
+        one = xr.Dataset({kind: petagrams(density, area) for kind, density in maps.items()})
+        pattern = weighted_correlation(full.values, whole.values, area.values)
+        found.append(one.assign(pattern=pattern))
+    return xr.concat(found, xr.Variable("predictor", names))
