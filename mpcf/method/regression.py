@@ -36,6 +36,9 @@ RESPONSES = {
 }
 """Carbon fluxes that can be explained, gC m-2 yr-1; a net flux is positive into the land."""
 
+SYNONYMS = {"npp-rh": "nep"}
+"""Other names of these fluxes: NPP is GPP − AR, so NPP − HR is NEP."""
+
 ESTIMATORS = EFFECTS
 """Raw trend, year effects and first differences: what is taken out before the fit."""
 
@@ -76,8 +79,9 @@ def response(yearly: xr.Dataset, kind: str = "nep") -> xr.DataArray:
     ----------
     yearly : Dataset
         The yearly dataset.
-    kind : {"nep", "gpp-rh", "gpp", "ra", "rh"}
-        Net flux GPP − AR − HR, the study's wording GPP − HR, or one gross flux.
+    kind : {"nep", "npp-rh", "gpp-rh", "gpp", "ra", "rh"}
+        Net flux GPP − AR − HR, or NPP − HR, which is the same; the study's wording GPP − HR; or
+        one gross flux.
 
     Returns
     -------
@@ -88,11 +92,19 @@ def response(yearly: xr.Dataset, kind: str = "nep") -> xr.DataArray:
     ------
     InvalidChoice
         If `kind` is none of these.
+
+    Examples
+    --------
+    >>> yearly = xr.Dataset({"gpp": 500.0, "ra": 250.0, "rh": 240.0})
+    >>> [float(response(yearly, kind)) for kind in ("nep", "npp-rh", "gpp-rh")]
+    [10.0, 10.0, 260.0]
     """
     gpp, ra, rh = (yearly[v].astype("float64") for v in ("gpp", "ra", "rh"))
     fluxes = {"nep": gpp - ra - rh, "gpp-rh": gpp - rh, "gpp": gpp, "ra": ra, "rh": rh}
+    kind = SYNONYMS.get(kind, kind)
     if kind not in fluxes:
-        raise InvalidChoice(f"uptake '{kind}' is unknown; choose one of {', '.join(fluxes)}")
+        known = ", ".join((*fluxes, *SYNONYMS))
+        raise InvalidChoice(f"uptake '{kind}' is unknown; choose one of {known}")
     return fluxes[kind].rename(kind).assign_attrs(long_name=RESPONSES[kind], units="gC m-2 yr-1")
 
 

@@ -7,7 +7,7 @@ is the effect itself: *lasting*, including the changed stocks that it leaves beh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import xarray as xr
 
@@ -25,11 +25,15 @@ TRUE_MEANING = {name: meaning.true_meaning for name, meaning in MEANINGS.items()
 """Meaning of the truth next to which each meaning of a predictor stands."""
 
 
-def moisture_effect(effects: xr.Dataset, kind: str = "nep", *, lasting: bool = True):
-    """Return the effect of moisture's change on a carbon flux since the base period.
+def effect_of(
+    causes: Sequence[str], effects: xr.Dataset, kind: str = "nep", *, lasting: bool = True
+) -> xr.DataArray:
+    """Return the effect of the change of some inputs on a carbon flux since the base period.
 
     Parameters
     ----------
+    causes : sequence of str
+        Causes of the twins whose effects are added up.
     effects : Dataset (meaning, cause, member, year, lat, lon)
         Of the twins.
     kind : str
@@ -45,9 +49,28 @@ def moisture_effect(effects: xr.Dataset, kind: str = "nep", *, lasting: bool = T
     """
     names = ("gpp", "ra", "rh")
     chosen = {v: effects[v if lasting else f"{v}_instant"] for v in names}
-    both = xr.Dataset(chosen).sel(cause=list(MOISTURE)).sum("cause", min_count=2)
-    effect = response(both, kind)
-    return since_base(effect)
+    together = xr.Dataset(chosen).sel(cause=list(causes)).sum("cause", min_count=len(causes))
+    return since_base(response(together, kind))
+
+
+def moisture_effect(effects: xr.Dataset, kind: str = "nep", *, lasting: bool = True):
+    """Return the effect of moisture's change on a carbon flux since the base period.
+
+    Parameters
+    ----------
+    effects : Dataset (meaning, cause, member, year, lat, lon)
+        Of the twins.
+    kind : str
+        Carbon flux, see `mpcf.method.regression.response`.
+    lasting : bool
+        See `effect_of`.
+
+    Returns
+    -------
+    DataArray (meaning, member, year, lat, lon)
+        gC m-2 yr-1, zero in the mean of the base period.
+    """
+    return effect_of(MOISTURE, effects, kind, lasting=lasting)
 
 
 def period_effect(
@@ -112,15 +135,96 @@ def score_against_truth(
         members, the first two NaN where no cell can be fitted; ``pattern``: correlation of the
         maps of estimate and truth, weighted by area.
     """
-    period = Period(*years)
-    area, y, null, x, truth = region_cells(region, y, null, x, truth)
-    fluxes = xr.concat([y, null], xr.Variable("flux", ["full", "null"]))
-    part = Design(fluxes, x, estimator).contributions(period).sel(predictor="moisture")
-    whole = truth.sel(year=period.years).mean("member").sum("year")
-    carbon = petagrams(part, area)
-    return {
-        "estimate": float(carbon.sel(flux="full")),
-        "null": float(carbon.sel(flux="null")),
-        "truth": float(petagrams(whole, area)),
-        "pattern": weighted_correlation(part.sel(flux="full").values, whole.values, area.values),
+    found = _beside_truth(y, {"moisture": (null, truth)}, x, region, years, estimator)
+    return {name: float(values.item()) for name, values in found.items()}
+
+
+def null_tests(
+    yearly: xr.Dataset,
+    null: xr.Dataset,
+    effects: xr.Dataset,
+    x: xr.DataArray,
+    region: xr.DataArray,
+    years: tuple[int, int],
+    estimator: str,
+    *,
+    meaning: str,
+    kind: str = "nep",
+) -> xr.Dataset:
+    r"""Return every predictor's contribution, what its null test finds, and its true effect.
+
+    The null test of a predictor fits the same predictors to fluxes on which that one has no effect,
+    so that its own contribution should be zero. Precipitation has no effect on carbon at given
+    moisture: its null run is the full run, its true effect zero. Temperature includes the phase of
+    water where moisture is total water; no twin takes both away, and its null test is unknown.
+
+    Parameters
+    ----------
+    yearly : Dataset (member, year, lat, lon)
+        Fluxes of the members.
+    null : Dataset (without, member, year, lat, lon)
+        Fluxes of the twins on which one input has no effect.
+    effects : Dataset (meaning, cause, member, year, lat, lon)
+        Instantaneous effects of the twins.
+    x : DataArray (predictor, member, year, lat, lon)
+        Predictors; those without a known truth are fitted, but not returned.
+    region : DataArray (lat, lon)
+        m2.
+    years : tuple of int
+        Inclusive first and last year of the period; all years up to its end are fitted.
+    estimator : str
+        See `mpcf.method.regression.transform`.
+    meaning : str
+        Meaning of water that the twins held, one of `TRUE_MEANING`'s values.
+    kind : str
+        Carbon flux, see `mpcf.method.regression.response`.
+
+    Returns
+    -------
+    Dataset (predictor)
+        ``estimate``, ``null``, ``truth`` and ``pattern``, as in `score_against_truth`.
+    """
+    y = response(yearly, kind)
+    unmoved = response(null, kind)
+
+    def true(*causes: str) -> xr.DataArray:
+        return effect_of(causes, effects, kind, lasting=False).sel(meaning=meaning, drop=True)
+
+    known = {
+        "moisture": (unmoved.sel(without=meaning, drop=True), true(*MOISTURE)),
+        "temperature": (unmoved.sel(without="temperature", drop=True), true("temperature")),
+        "precipitation": (y, xr.zeros_like(y)),
+        "co2": (unmoved.sel(without="co2", drop=True), true("co2")),
     }
+    chosen = {name: known[name] for name in x["predictor"].values if name in known}
+    found = _beside_truth(y, chosen, x, region, years, estimator)
+    if meaning == "total":
+        found["null"] = found["null"].where(found["predictor"] != "temperature")
+    return found
+
+
+def _beside_truth(
+    y: xr.DataArray,
+    known: Mapping[str, tuple[xr.DataArray, xr.DataArray]],
+    x: xr.DataArray,
+    region: xr.DataArray,
+    years: tuple[int, int],
+    estimator: str,
+) -> xr.Dataset:
+    """Return the scores of predictors, each with its null run and its true effect (predictor)."""
+    period, names = Period(*years), list(known)
+    runs = [null for null, _ in known.values()]
+    fluxes = xr.concat([y, *runs], xr.Variable("flux", ["full", *names]))
+    area, fluxes, x = region_cells(region, fluxes, x)
+    part = Design(fluxes, x, estimator).contributions(period)
+    found = []
+    for name, (_, truth) in known.items():
+        own = part.sel(predictor=name, drop=True)
+        _, effect = region_cells(region, truth)
+        whole = effect.sel(year=period.years).mean("member").sum("year")
+        full, null = (own.sel(flux=run, drop=True) for run in ("full", name))
+        maps = {"estimate": full, "null": null, "truth": whole}
+        one = xr.Dataset({kind: petagrams(density, area) for kind, density in maps.items()})
+        pattern = weighted_correlation(full.values, whole.values, area.values)
+        found.append(one.assign(pattern=pattern))
+    return xr.concat(found, xr.Variable("predictor", names))
