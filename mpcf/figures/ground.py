@@ -131,7 +131,7 @@ def liquid_parts(parts: xr.Dataset, phases: Mapping[str, tuple[int, int]]) -> Fi
         "wetness": ("change of wetness", COLOURS["moisture"]),
         "cross": ("both together", COLOURS["residual"]),
     }
-    fig, ax = plt.subplots(figsize=(8, 3.8))
+    fig, ax = plt.subplots(figsize=(8, 4))
     shade_phases(ax, phases)
     mean = parts.mean("member")
     for sign in (-1, 1):
@@ -143,7 +143,7 @@ def liquid_parts(parts: xr.Dataset, phases: Mapping[str, tuple[int, int]]) -> Fi
             edge = beyond
     ensemble(ax, parts["liquid"], colour=COLOURS["total"], label="liquid water")
     ax.axhline(0, color="black", lw=0.8)
-    ax.set(xlabel="year", ylabel="change since the base period (kg m⁻²)")
+    ax.set(xlabel="year", ylabel="change since base period (kg m⁻²)")
     ax.set_title("Liquid water of the thawed layer: thaw or wetness?")
     legend_below(fig, ax)
     return fig
