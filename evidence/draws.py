@@ -33,7 +33,7 @@ SIZE = experiment.Size(4, 10.0, 15.0)
 PERIODS = periods(experiment.PHASES)
 
 UPTAKES = ("nep", "gpp-rh")
-JUDGED = ("plain", "temperature and CO2", "by regime")
+JUDGED = ("plain", "temperature, CO2, thawed depth", "by regime")
 """Candidates whose verdicts are counted."""
 
 ESTIMATORS = ("raw trend", "year effects")

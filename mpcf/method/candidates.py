@@ -94,7 +94,7 @@ class Candidate:
 STUDY = ("temperature", "precipitation")
 """Predictors beside moisture in the study's wording."""
 
-DIAGRAM = ("temperature", "co2")
+DIAGRAM = ("temperature", "co2", "thawed depth")
 """Predictors that the causal diagram implies: see `mpcf.method.diagram`."""
 
 CANDIDATES = {
@@ -104,13 +104,13 @@ CANDIDATES = {
     "and snow": Candidate(controls=(*STUDY, "snow")),
     "and thawed depth": Candidate(controls=(*STUDY, "thawed depth")),
     "without precipitation": Candidate(controls=("temperature",)),
-    "temperature and CO2": Candidate(controls=DIAGRAM),
-    "temperature, CO2, snow": Candidate(controls=(*DIAGRAM, "snow")),
+    "temperature and CO2": Candidate(controls=("temperature", "co2")),
+    "temperature, CO2, thawed depth": Candidate(controls=DIAGRAM),
     "squared": Candidate(_squared),
     "times temperature": Candidate(_times_temperature),
     "lagged": Candidate(_lagged),
     "by regime": Candidate(_by_regime),
-    "by regime, temperature and CO2": Candidate(_by_regime, DIAGRAM),
+    "by regime, temperature and CO2": Candidate(_by_regime, ("temperature", "co2")),
     "forced and internal": Candidate(split=True),
     "ridge": Candidate(fit=ridge_coefficients),
 }

@@ -1,7 +1,7 @@
 """Thaw and wetness apart: the two parts of a change of liquid water, and of its effect on uptake.
 
-Liquid water of thawed soil is its depth times its wetness, so that its change has two parts which
-may have opposite effects on carbon. A regression on liquid water mixes them.
+Liquid water of the top metre is the thawed depth of its water times its wetness, so that its change
+has two parts which may have opposite effects on carbon. A regression on liquid water mixes them.
 """
 
 from __future__ import annotations
@@ -12,29 +12,60 @@ import numpy as np
 import xarray as xr
 
 from mpcf.ground.constants import WATER_DENSITY
-from mpcf.method.candidates import thawed_depth
 from mpcf.method.design import Design, petagrams, region_cells
 from mpcf.method.moisture import moisture_index
 from mpcf.method.periods import base_mean, periods_within
 from mpcf.method.regression import ALL_ESTIMATORS
 from mpcf.method.statistics import weighted_correlation
+from mpcf.yearly.reduction import WETNESS_DEPTH
 
 PARTS = {"thaw": "thawed depth", "wetness": "wetness"}
 """Parts of liquid water, and the predictor that stands for each."""
 
 
-def change_of_parts(yearly: xr.Dataset) -> xr.Dataset:
-    r"""Return the change of the thawed layer's liquid water since the base period, by its parts.
+def depth_and_wetness(yearly: xr.Dataset) -> xr.Dataset:
+    r"""Return the two factors of the top metre's liquid water in the thaw season.
 
-    .. math:: \Delta(\rho D \theta) = \rho \theta_0 \, \Delta D + \rho D_0 \, \Delta\theta
-              + \rho \, \Delta D \, \Delta\theta ,
+    .. math:: L = \rho \, d \, w , \qquad d = z \, L / W , \qquad w = W / (\rho z) ,
 
-    with D the thawed depth within the top metre, θ its wetness from May to September, the base
-    period's means :math:`D_0` and :math:`\theta_0`, and ρ the density of water.
+    with the liquid water L and the total water W of the top metre, z = 1 m, from May to September,
+    and the density of water ρ. If the water lay evenly, d would be the depth to which it is thawed.
+    The factors are those that the twins hold: the phase of the water, and its amount.
 
     Parameters
     ----------
-    yearly : Dataset (member, year, lat, lon)
+    yearly : Dataset (member, year, season, top, lat, lon)
+        The yearly dataset.
+
+    Returns
+    -------
+    Dataset (member, year, lat, lon)
+        ``thawed depth``, m, and ``wetness``, m3 m-3.
+    """
+    liquid, total = (
+        moisture_index(yearly, meaning, depth=WETNESS_DEPTH, season="thaw").astype("float64")
+        for meaning in ("liquid", "total")
+    )
+    return xr.Dataset(
+        {
+            "thawed depth": WETNESS_DEPTH * liquid / total,
+            "wetness": total / (WATER_DENSITY * WETNESS_DEPTH),
+        }
+    ).drop_attrs()
+
+
+def change_of_parts(yearly: xr.Dataset) -> xr.Dataset:
+    r"""Return the change of the top metre's liquid water since the base period, by its parts.
+
+    .. math:: \Delta(\rho d w) = \rho w_0 \, \Delta d + \rho d_0 \, \Delta w
+              + \rho \, \Delta d \, \Delta w ,
+
+    with the factors of `depth_and_wetness` and their means in the base period, :math:`d_0` and
+    :math:`w_0`.
+
+    Parameters
+    ----------
+    yearly : Dataset (member, year, season, top, lat, lon)
         The yearly dataset.
 
     Returns
@@ -42,8 +73,8 @@ def change_of_parts(yearly: xr.Dataset) -> xr.Dataset:
     Dataset (member, year, lat, lon)
         ``thaw``, ``wetness``, ``cross`` and their sum ``liquid``, kg m-2.
     """
-    depth = thawed_depth(yearly).astype("float64")
-    wet = moisture_index(yearly, "thaw_wetness").astype("float64")
+    factors = depth_and_wetness(yearly)
+    depth, wet = factors["thawed depth"], factors["wetness"]
     depth0, wet0 = base_mean(depth), base_mean(wet)
     parts = xr.Dataset(
         {
@@ -71,13 +102,13 @@ def part_predictors(yearly: xr.Dataset, *controls: str) -> xr.DataArray:
     DataArray (predictor, member, year, lat, lon)
         ``thawed depth`` (m), ``wetness`` (m3 m-3), ``temperature`` (°C), and the others.
     """
-    wet = moisture_index(yearly, "thaw_wetness")
-    parts = {"thawed depth": thawed_depth(yearly), "wetness": wet}
+    factors = depth_and_wetness(yearly)
+    parts = {name: factors[name] for name in PARTS.values()}
     parts["temperature"] = yearly["temperature"].sel(season="thaw", drop=True)
     for name in controls:
         values = yearly[name]
         values = values.sel(season="thaw", drop=True) if "season" in values.dims else values
-        parts[name] = values.broadcast_like(wet)
+        parts[name] = values.broadcast_like(factors["wetness"])
     arrays = [part.astype("float64").drop_attrs() for part in parts.values()]
     names = xr.DataArray(list(parts), dims="predictor", name="predictor")
     return xr.concat(arrays, names, coords="minimal", compat="override").reset_coords(drop=True)
@@ -119,7 +150,7 @@ def score_parts(
     """
     checked = periods_within(periods, y)
     truth = truth - base_mean(truth)
-    names = ["temperature", "precipitation", "co2", "thaw_depth", "thaw_wetness"]
+    names = ["temperature", "precipitation", "co2", "soil_liquid", "soil_water"]
     area, some, y, truth = region_cells(region, yearly[names], y, truth)
     y, rows = y.expand_dims(flux=["uptake"]), []
     for controls in (("precipitation",), ("co2",)):
