@@ -16,7 +16,10 @@ from .data.readers.helpers import http_server, opendap_server
 pytestmark = pytest.mark.round_trip
 
 ROOT = Path(__file__).parents[1]
-LAST = max((ROOT / "notebooks").glob("*.ipynb")).stem
+CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+LAST, OF_THE_DATA = CHAPTERS[-1], CHAPTERS[2]
+"""The last chapter, and the one up to which every variable of the yearly data is used."""
+
 OWN = ("truth.", "source.")
 """Keys of what only the twins know, and of what is said of the demonstration as such."""
 
@@ -49,9 +52,9 @@ def mpcf(book, *arguments, **variables):
     assert done.returncode == 0, done.stdout + done.stderr[done.stderr.rfind("error: ") :]
 
 
-def numbers(book, source, **variables):
-    """Run all chapters on a source; return their numbers except the source's own."""
-    mpcf(book, "run", LAST, "--source", source, **variables)
+def numbers(book, source, last=LAST, **variables):
+    """Run chapters on a source; return their numbers except the source's own."""
+    mpcf(book, "run", last, "--source", source, **variables)
     path = book / "_build" / f"{source}-quick" / "results" / "numbers.json"
     records = json.loads(path.read_text(encoding="utf-8"))
     return {k: r for k, r in records.items() if not k.partition("/")[2].startswith(OWN)}
@@ -66,6 +69,11 @@ def expected(book):
 def history_files(book, expected):
     mpcf(book, "export", "--layout", "cesm", "cesm")
     return book / "cesm"
+
+
+def up_to(last, expected):
+    """Return the numbers of the chapters up to one of them."""
+    return {key: known for key, known in expected.items() if key.partition("/")[0] <= last}
 
 
 def assert_same(found, expected):
@@ -94,11 +102,13 @@ def test_history_files_by_opendap(book, expected, history_files):
             lines.append(f"{path.parent.name},{variable},{address}{place}")
         manifest = book / "manifest.csv"
         manifest.write_text("\n".join(lines), encoding="utf-8")
-        assert_same(numbers(book, "ircc", IRCC_DATA=str(manifest)), expected)
+        found = numbers(book, "ircc", OF_THE_DATA, IRCC_DATA=str(manifest))
+    # the chapters after it were run on the files themselves, whose numbers stay in the folder
+    assert_same(up_to(OF_THE_DATA, found), up_to(OF_THE_DATA, expected))
 
 
 def test_stores_of_cmip6_over_http(book, expected):
     mpcf(book, "export", "--layout", "cmip6", "cmip6")
     with http_server(book / "cmip6") as address:
-        found = numbers(book, "cmip6", CMIP6_CATALOG=f"{address}catalog.json")
-    assert_same(found, expected)
+        found = numbers(book, "cmip6", OF_THE_DATA, CMIP6_CATALOG=f"{address}catalog.json")
+    assert_same(found, up_to(OF_THE_DATA, expected))

@@ -248,7 +248,7 @@ YEARLY: dict[str, YearlyVariable] = {
         YearlyVariable("permafrost", "permafrost: a node frozen for 24 months", "1"),
         YearlyVariable("permafrost_at", "permafrost: layer nearest 2 m frozen all year", "1"),
         YearlyVariable("alt", "active layer thickness", "m"),
-        YearlyVariable("talik", "talik above or within permafrost", "1"),
+        YearlyVariable("talik", "talik above ground that stays frozen", "1"),
         YearlyVariable("zero_curtain", "zero curtain near 0.3 m, from monthly means", "days"),
     )
 }

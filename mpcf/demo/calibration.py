@@ -275,6 +275,8 @@ def _months(yearly: xr.Dataset, monthly: xr.Dataset) -> Iterator[tuple[str, floa
         yield f"toolik_{name}_lag_1", float(lag.mean())
     curtain = yearly["zero_curtain"].sel(**site).sel(year=TOOLIK_YEARS)
     yield "toolik_zero_curtain", float(curtain.mean())
+    wetness = yearly["thaw_wetness"].sel(**site).sel(year=TOOLIK_YEARS)
+    yield "toolik_wetness", float(wetness.mean())
 
 
 def _by_year(months: xr.DataArray, years: slice) -> xr.DataArray:

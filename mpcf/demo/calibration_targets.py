@@ -157,7 +157,14 @@ TARGETS = {
         "monthly soil temperature at Toolik, 0.3 m, lag-1 correlation", "1", 0.48, 0.66, NRCS
     ),
     "toolik_zero_curtain": Target(
-        "zero curtain at Toolik, 0.3 m, mean, by monthly means", "d", 19.0, 31.0, NRCS
+        "zero curtain at Toolik, 0.3 m, mean, by monthly means", "d", 19.0, 31.0, NRCS, True
+    ),
+    "toolik_wetness": Target(
+        "liquid water of thawed soil at Toolik, May to September",
+        "m3 m-3",
+        0.23,
+        0.45,
+        "means of six probes at 0.1-0.7 m while thawed, Toolik 1999-2011 without 2004 (USDA NRCS)",
     ),
 }
 """Ranges that the ensemble is compared with. The test suite recomputes those of CESM2 and of

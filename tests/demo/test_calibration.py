@@ -286,6 +286,24 @@ def toolik(records):
     return {"air": months("temp.air.C"), "soil": months("temp.soil.312mm.C")}
 
 
+def test_range_of_wetness_is_that_of_the_means_of_the_probes(records):
+    """In 2004 the columns hold other quantities; in winter the probes see liquid water only."""
+    path = records / "toolik-nrcs" / "Toolik_AllYears.csv"
+    raw = pd.read_csv(path, header=3, encoding="utf-8-sig", low_memory=False)
+    day = pd.to_datetime(raw["date"], format="%m/%d/%Y").dt
+    summer = day.month.isin(range(5, 10)) & day.year.between(1999, 2011) & (day.year != 2004)
+    means = []
+    for probe in ("90mm", "120mm", "280mm", "280mm", "390mm", "680mm"):
+        repeat = f".r{len(means) - 1}" if probe == "280mm" else ""
+        water = pd.to_numeric(raw[f"VWC.{probe}{repeat}"])
+        thawed = pd.to_numeric(raw[f"temp.soil.{probe}.C{repeat}"]) > 0.0
+        assert water[summer & thawed].between(0.0, 1.0).all()
+        by_year = water[summer & thawed].groupby(day.year).mean()
+        assert len(by_year) == 12
+        means.append(by_year.mean())
+    np.testing.assert_allclose([min(means), max(means)], limits("toolik_wetness"), atol=0.006)
+
+
 @pytest.mark.parametrize("name", ["air", "soil"])
 def test_range_of_toolik_variability_is_that_of_the_record(toolik, name):
     """Years are drawn with replacement, each with the anomalies of its months."""

@@ -262,7 +262,7 @@ def test_carbon_budget_closes_each_month(changes, seed):
     """For weather unrelated to the soil and stocks out of equilibrium.
 
     Maintenance takes its share of the plants at the start of a month, so that they stay positive
-    as long as that share is below 1. Here it is 0.67 at most, at 30 °C; in the demonstration 0.1.
+    as long as that share is below 1. Here it is 0.67 at most, at 30 °C; in the demonstration 0.04.
     """
     rng = np.random.default_rng(seed)
     parameters = replace(CARBON, **changes)

@@ -104,6 +104,23 @@ def test_a_talik_without_permafrost_below_has_no_active_layer(monthly):
     assert float(one["permafrost"]) == 0 and np.isnan(one["alt"])
 
 
+def test_a_talik_counts_above_permafrost_that_lies_below_three_metres(monthly):
+    deep = monthly.assign_coords(depth=[0.1, 0.5, 1.3, 4.0])
+    deep["depth_bnds"] = ("depth", "bnds"), [[0.0, 0.2], [0.2, 0.8], [0.8, 2.6], [2.6, 5.4]]
+    one = cell(to_yearly(with_soil(deep, (-9.0, -3.0, 1.0, -1.0), (8.0, 6.0, 2.0, -1.0))))
+    assert float(one["permafrost"]) == 0 and float(one["talik"]) == 1
+    assert np.isnan(one["alt"]), "no active layer without permafrost in the top 3 m"
+    assert float(one["thaw_depth"]) == pytest.approx(1.3 + 2.7 * 2 / 3, abs=1e-4)
+
+
+def test_a_talik_needs_ground_that_was_frozen_in_the_year_before_too(monthly):
+    thawed = with_soil(monthly, WINTERS, (8.0, 6.0, 5.0, 1.0))
+    below_frozen = with_soil(monthly, WINTERS, SUMMERS)
+    late = monthly["time"].dt.year >= 2001
+    later = to_yearly(thawed.assign(tsl=below_frozen["tsl"].where(late, thawed["tsl"])))
+    np.testing.assert_array_equal(later["talik"].isel(member=0, lat=0, lon=0), [np.nan, 0, 1])
+
+
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["float32", "float64"]))
 def test_the_active_layer_is_the_deepest_crossing_down_to_the_first_talik(seed, kind):
     """Without an open talik the two are equal bit for bit, whatever the soil."""
