@@ -160,7 +160,7 @@ def split_terms(terms: Terms) -> Terms:
     """
     out = {}
     for name, x in terms.items():
-        others = (x.sum("member", skipna=False) - x) / (x.sizes["member"] - 1)
+        others = ((x.sum("member", skipna=False) - x) / (x.sizes["member"] - 1)).transpose(*x.dims)
         out |= {f"{name}, forced": others, f"{name}, internal": x - others}
     return out
 

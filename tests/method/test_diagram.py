@@ -63,12 +63,12 @@ def test_precipitation_may_be_held_and_is_not_needed():
     assert not is_sufficient(STUDY, "moisture")
 
 
-def test_what_the_candidates_called_by_the_diagram_still_lack():
-    """Two controls that the diagram asks for are in `DIAGRAM`; the third is the thawed depth."""
-    assert not is_sufficient(DIAGRAM, "moisture")
-    complete = (*DIAGRAM, "thawed depth")
-    assert set(complete) <= set(CONTROLS)
-    assert efficient_set("moisture") == {NODE_OF.get(name, name) for name in complete}
+def test_the_candidates_called_by_the_diagram_hold_its_efficient_set():
+    """The thawed depth stands for the node of thaw."""
+    assert set(DIAGRAM) <= set(CONTROLS)
+    nodes = {NODE_OF.get(name, name) for name in DIAGRAM}
+    assert efficient_set("moisture") == nodes and is_sufficient(nodes, "moisture")
+    assert not is_sufficient(nodes - {"thaw"}, "moisture")
 
 
 def test_snow_instead_of_thaw_is_not_enough():
