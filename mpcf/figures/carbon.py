@@ -281,18 +281,12 @@ def thaw_and_wetness(
     if truth is not None:
         ax, last = axes[0, 0], max(end for _, end in periods.values())
         summed = truth.sel(year=slice(None, last)).cumsum("year")
+        year = truth["year"].sel(year=slice(None, last))
         for part, tone in tones.items():
-            ax.plot(truth["year"][: summed.sizes["year"]], summed.sel(part=part), color=tone, lw=2)
-            ax.annotate(
-                part, (last, summed.sel(part=part)[-1]), (-4, 4), textcoords="offset points",
-                ha="right", color=tone, weight="bold",
-            )  # fmt: skip
+            ax.plot(year, summed.sel(part=part), color=tone, lw=2, label=part)
         whole = summed.sum("part")
-        ax.plot(truth["year"][: summed.sizes["year"]], whole, color="black", lw=1.5, ls="--")
-        ax.annotate(
-            "both: liquid water", (last, whole[-1]), (-4, -12), textcoords="offset points",
-            ha="right",
-        )  # fmt: skip
+        ax.plot(year, whole, color="black", lw=1.5, ls="--", label="both: liquid water")
+        ax.legend(loc="best", fontsize=9)
         ax.axhline(0, color="black", lw=0.6)
         ax.set(title="The truth, added up", xlabel="year", ylabel="PgC")
         ax.margins(x=0)
@@ -314,7 +308,7 @@ def thaw_and_wetness(
         ax.axhline(0, color="black", lw=0.6)
         ax.set_xticks(range(len(parts)), parts)
         ax.set_title(f"{period.capitalize()}, {begin}–{end}")
-    axes[0, -1].set_ylabel("PgC over the period")
+    axes[0, first].set_ylabel("PgC over the period")
     legend_below(fig, axes[0, -1])
     return fig
 
@@ -337,7 +331,7 @@ def right_signs(score: pd.DataFrame, estimators: list[str]) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(1, len(MEANINGS), figsize=(10.5, 8), sharey=True)
+    fig, axes = plt.subplots(1, len(MEANINGS), figsize=(10.5, 9), sharey=True)
     for ax, (meaning, known) in zip(axes, MEANINGS.items(), strict=True):
         of_meaning = score.loc[meaning]
         order = of_meaning.index.unique("candidate")
@@ -345,7 +339,7 @@ def right_signs(score: pd.DataFrame, estimators: list[str]) -> Figure:
             of_meaning[column].unstack("estimator").loc[order, estimators]
             for column in ("right sign", "error")
         )
-        texts = signs.map("{:.0f} ".format) + errors.map("({:.1f})".format)
+        texts = signs.map("{:.0f}\n".format) + errors.map("({:.1f})".format)
         texts = texts.where(signs.notna(), "–")
         signs = signs.rename(columns=lambda name: name.replace(" ", "\n"))
         image = heat_table(ax, signs, texts, cmap="PuOr_r", vmin=0, vmax=100)

@@ -144,7 +144,7 @@ def liquid_parts(parts: xr.Dataset, phases: Mapping[str, tuple[int, int]]) -> Fi
     ensemble(ax, parts["liquid"], colour=COLOURS["total"], label="liquid water")
     ax.axhline(0, color="black", lw=0.8)
     ax.set(xlabel="year", ylabel="change since base period (kg m⁻²)")
-    ax.set_title("Liquid water of the thawed layer: thaw or wetness?")
+    ax.set_title("Liquid water of the top metre: thaw or wetness?")
     legend_below(fig, ax)
     return fig
 
