@@ -66,8 +66,8 @@ BESIDE_MOISTURE = {
     "T": ["temperature"],
     "T, CO2": ["temperature", "co2"],
 }
-"""Predictors beside moisture by option of the choice ``predictors``: the study's, with CO2, and sets
-without precipitation, which acts on uptake through water and snow alone."""
+"""Predictors beside moisture by option of the choice ``predictors``: the study's, with CO2, and
+sets without precipitation, which acts on uptake through water and snow alone."""
 
 TALLY_COLUMNS = ["specifications", "negative", "lowest", "largest"]
 """Columns of a tally."""
