@@ -155,7 +155,7 @@ def returns(by_member: Sequence[xr.DataArray], together: xr.DataArray, horizon: 
     Parameters
     ----------
     by_member : sequence of DataArray (since)
-        `mpcf.method.refreeze.share_refrozen` of each member.
+        `mpcf.method.returns.share_refrozen` of each member.
     together : DataArray (since)
         The same of all members together.
     horizon : float
@@ -306,7 +306,7 @@ def share_curve(ax: Axes, share: xr.DataArray, horizon: float, **look) -> None:
     ax : Axes
         Where to draw.
     share : DataArray (since)
-        `mpcf.method.refreeze.share_refrozen`; nothing is drawn if it is empty.
+        `mpcf.method.returns.share_refrozen`; nothing is drawn if it is empty.
     horizon : float
         End of the curve, years since net zero.
     **look

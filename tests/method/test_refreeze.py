@@ -8,20 +8,22 @@ from scipy.stats import ttest_1samp
 from mpcf.errors import DataError
 from mpcf.ground.thaw_kernels import curtain_length
 from mpcf.method.refreeze import (
-    before_entry,
     before_freezing,
     change_by_moisture,
     equal_warming_lag,
-    log_hazard,
     mean_effect,
     member_lags,
     paired_effect,
     refreeze_metrics,
+    smooth,
+)
+from mpcf.method.returns import (
+    before_entry,
+    log_hazard,
     restricted_mean,
     return_hazard,
     return_times,
     share_refrozen,
-    smooth,
 )
 from mpcf.method.statistics import detectable_difference
 
