@@ -54,14 +54,16 @@ class Size:
     dlat, dlon : float
         Spacing of the grid, degrees.
     twins : int
-        Number of members that have all twins, the first ones; the others have only those that the
-        claims about refreezing need.
+        Number of members that have all twins, the first ones.
+    paired : int
+        Number of members that have at least the twins that the claims about refreezing need.
     """
 
     members: int
     dlat: float
     dlon: float
     twins: int = 4
+    paired: int = 6
 
 
 FULL = Size(8, 4.0, 5.0)

@@ -286,12 +286,14 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
 
     label = {"desc": "demonstration ensemble", "unit": "step", "disable": not progress}
     # Each member is written while the next one runs.
-    steps = 1 + (1 + (with_twins > 0)) * size.members + (with_twins > 0)
+    paired = max(min(size.paired, size.members), with_twins) if with_twins else 0
+    steps = 1 + size.members + paired + (with_twins > 0)
     with tqdm(total=steps, **label) as bar, ThreadPoolExecutor(1) as writer:
         experiment = Experiment(where, size.members, seed=seed)
         bar.update()
         twins = Twins(experiment) if with_twins else None
-        stores = _twin_stores(aside / "twins", where, size, with_twins, seed) if twins else {}
+        counts = dict.fromkeys(TWINS, with_twins) | dict.fromkeys(PAIRED, paired)
+        stores = _twin_stores(aside / "twins", where, counts, seed) if twins else {}
         bar.update(with_twins > 0)
         waiting = []
         for index in range(size.members):
@@ -300,7 +302,7 @@ def write(folder: str | os.PathLike[str], size: Size, *, seed: int, progress: bo
             for task in waiting:
                 task.result()
             waiting = [writer.submit(_write_member, monthly, index, member, where)]
-            if twins:
+            if index < paired:
                 member = member.at(twins.cells)  # frees the whole member once it is written
                 found = twins.member(index, member, carbon=index < with_twins)
                 bar.update()
@@ -372,8 +374,8 @@ TWINS = {
 }
 """Stores of the twins: each one's dimensions before ``member``, and its title."""
 
-OF_ALL_MEMBERS = ("thermal", "recovery")
-"""Stores that hold all members; the others hold the first ones."""
+PAIRED = ("thermal", "recovery")
+"""Stores that hold `Size.paired` members; the others hold `Size.twins`."""
 
 
 def _twin_units(variable: str) -> str:
@@ -381,7 +383,7 @@ def _twin_units(variable: str) -> str:
     return YEARLY[variable.removesuffix("_instant")].units
 
 
-def _twin_stores(folder: Path, where: Grid, size: Size, members: int, seed: int) -> dict:
+def _twin_stores(folder: Path, where: Grid, members: dict[str, int], seed: int) -> dict:
     """Create the groups of the twins with their coordinates; variables follow with the data."""
     import zarr
 
@@ -389,8 +391,7 @@ def _twin_stores(folder: Path, where: Grid, size: Size, members: int, seed: int)
     years = np.arange(FIRST_YEAR, SCENARIO.last_year + 1)
     for name, (lead, title) in TWINS.items():
         group = zarr.open_group(folder / f"{name}.zarr", mode="w", zarr_format=2)
-        count = size.members if name in OF_ALL_MEMBERS else members
-        coords = {**lead, "member": np.arange(1, count + 1), "year": years}
+        coords = {**lead, "member": np.arange(1, members[name] + 1), "year": years}
         coords |= {"lat": where.lat, "lon": where.lon}
         for dim, values in coords.items():
             values = np.array(values)
