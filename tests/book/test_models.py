@@ -193,7 +193,7 @@ def page(sources, monkeypatch):
     ("effect", "rise", "signs", "answer"),
     [
         (EFFECT, 0.5, "they agree on both signs", "its sign is the same in all."),
-        (-EFFECT, 0.5, "they agree on both signs", "its sign hangs on the model."),
+        (-EFFECT, 0.5, "they agree on both signs", "its sign depends on the model."),
         (
             -EFFECT,
             -0.5,

@@ -171,7 +171,7 @@ def test_every_chapter_reads_one_member_and_says_what_it_cannot_estimate(tmp_pat
             assert sum(parts) == pytest.approx(top_metre, rel=1e-3, abs=1e-3)
     assert "No talik forms in this run." in shown
     assert "*First differences* stand in for them" in shown
-    assert "year effects can't be fitted and are left out" in shown
+    assert "year effects cannot be fitted and are left out" in shown
     assert "their counts and ranges are without this source." in shown
     assert "one member allows no test" in shown
 
@@ -181,7 +181,7 @@ def test_regression_of_one_member_says_what_it_cannot_estimate(read_page):
     assert "*Year effects* **cannot be estimated**" in shown
     assert "Errors clustered by member" in shown and "**not available**" in shown
     finding = sentences["04-regression/finding"]
-    assert "goes with **less** uptake, by the raw trend" in finding
+    assert "is associated with **less** uptake, by the raw trend" in finding
     assert "year effects can't be estimated from one member" in finding
     assert numbers["04-regression/b_moisture"]["value"] == pytest.approx(-1.0, rel=0.1)
     own = [key for key in numbers if "/evidence." not in key]
@@ -193,21 +193,21 @@ def test_regression_of_one_member_says_what_it_cannot_estimate(read_page):
 def test_regression_of_two_members_says_what_it_cannot_estimate(read_page):
     shown, numbers, sentences = read_page("04-regression", 2, 2.0)
     finding = sentences["04-regression/finding"]
-    assert "goes with **more** uptake, by the raw trend" in finding
-    assert "by year effects it goes with **more** uptake, by chance or not." in finding
+    assert "is associated with **more** uptake, by the raw trend" in finding
+    assert "by year effects it is associated with **more** uptake, by chance or not." in finding
     assert numbers["04-regression/p_effects"]["value"] is None
-    assert shown.count("where that is significant **can't be told**") == 1
+    assert shown.count("where that is significant is **unknown**") == 1
     assert "unknown to unknown" not in shown
 
 
 @pytest.mark.parametrize(
     ("members", "effect", "claim"),
-    [(1, -2.0, "**holds**"), (4, 2.0, "**does not hold**")],
+    [(1, -2.0, "**supported**"), (4, 2.0, "**contradicted**")],
 )
 def test_a_turned_effect_turns_the_claims(read_page, members, effect, claim):
     shown, numbers, sentences = read_page("05-feedback-attribution", members, effect)
     finding = sentences["05-feedback-attribution/finding"]
-    assert f"lowers uptake while the climate warms, {claim}" in finding
+    assert f"lowers uptake while the climate warms, is {claim}" in finding
     assert f"most of all, {claim}" in finding
     part = {
         k: numbers[f"05-feedback-attribution/moisture_raw{k}"]["value"]
@@ -221,5 +221,5 @@ def test_a_turned_effect_turns_the_claims(read_page, members, effect, claim):
     for uptake in ("nep", "gpp"):
         held = numbers[f"05-feedback-attribution/b_{uptake}"]["value"]
         assert held == (choices if effect < 0 else 0)
-    assert ("**can't be estimated**" in shown) == (members == 1)
+    assert ("**cannot be estimated**" in shown) == (members == 1)
     assert ("**blocks of years**" in shown) == (members < 4)

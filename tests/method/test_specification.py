@@ -269,7 +269,7 @@ def test_sentences_turn_with_the_planted_sign(page, effect, counted):
 def test_sentence_says_that_the_sign_depends_on_a_choice(page):
     sentences, numbers = page(planted(3.0, respired=6.0))
     assert f"negative in {EACH // 2} of {EACH}" in sentences["08-robustness/finding"]
-    assert "Its sign hangs on the choices." in sentences["08-robustness/finding"]
+    assert "Its sign depends on the choices." in sentences["08-robustness/finding"]
     assert numbers["08-robustness/low_warming"]["value"] == 0
     assert numbers["08-robustness/high_warming"]["value"] == 100
     assert numbers["08-robustness/turned"]["value"] == 1
