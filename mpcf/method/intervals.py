@@ -324,6 +324,12 @@ def block_bootstrap(
     return xr.Dataset({"estimate": whole, "se": se, "low": whole - half, "high": whole + half})
 
 
+def _one_column(region: xr.DataArray, *fields: xr.DataArray) -> tuple[xr.DataArray, ...]:
+    """Return the cells of a region along ``lat``, with one ``lon``."""
+    cells = region_cells(region, *fields)
+    return tuple(one.rename(cell="lat").expand_dims("lon", axis=one.ndim) for one in cells)
+
+
 def period_intervals(
     y: xr.DataArray,
     x: xr.DataArray,
@@ -364,6 +370,7 @@ def period_intervals(
         If years are not consecutive, unless year effects of enough members are asked for.
     """
     members = y.sizes["member"]
+    region, y, x = _one_column(region, y, x)  # once, instead of for every member left out
     if members < MIN_MEMBERS:
         return block_bootstrap(y, x, region, periods, estimator)
 
