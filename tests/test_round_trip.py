@@ -19,8 +19,8 @@ pytestmark = pytest.mark.round_trip
 
 ROOT = Path(__file__).parents[1]
 LAST = "03-moisture-trends"
-"""The chapter up to which sources are run. What comes after works on the yearly data alone, and those
-are compared variable by variable."""
+"""The chapter up to which sources are run. What comes after works on the yearly data alone, and
+those are compared variable by variable."""
 
 OWN = ("truth.", "source.")
 """Keys of what only the twins know, and of what is said of the demonstration as such."""
