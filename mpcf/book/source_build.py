@@ -37,11 +37,6 @@ class SourceBuild:
     """
 
     def __init__(self, source: str, *, quick: bool = False) -> None:
-        import xarray as xr
-
-        # where it is installed, xarray takes its means from numbagg, which compiles for ten seconds
-        # in each chapter what takes milliseconds
-        xr.set_options(use_numbagg=False)
         self.source = source
         self.quick = quick
         self.folder = build_dir(source, quick)
