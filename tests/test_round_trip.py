@@ -97,6 +97,7 @@ def test_history_files_of_cesm(book, expected, history_files):
     assert_same(results(book, "ircc", IRCC_DATA=str(history_files)), expected)
 
 
+@pytest.mark.slow
 def test_history_files_by_opendap(book, expected, history_files):
     with opendap_server(history_files) as address:
         lines = ["member,variable,url"]
@@ -109,6 +110,7 @@ def test_history_files_by_opendap(book, expected, history_files):
         assert_same(results(book, "ircc", IRCC_DATA=str(manifest)), expected)
 
 
+@pytest.mark.slow
 def test_stores_of_cmip6_over_http(book, expected):
     mpcf(book, "export", "--layout", "cmip6", "cmip6")
     with http_server(book / "cmip6") as address:
