@@ -43,7 +43,7 @@ class Book:
 
     def make(self):
         run = self.start()
-        out, error = run.communicate(timeout=540)
+        out, error = run.communicate(timeout=1200)
         if run.returncode:
             pytest.fail(f"{out}{error[error.rfind('error: ') :]}", pytrace=False)
         return out
