@@ -16,12 +16,18 @@ import xarray as xr
 from mpcf.ground.thaw import PERMAFROST_DEPTH
 from mpcf.ground.years import refuse_gaps
 from mpcf.method.design import Design, petagrams, region_cells
+from mpcf.method.intervals import add_shared_error
 from mpcf.method.moisture import MEANINGS, moisture_index
 from mpcf.method.periods import base_mean, periods_within
-from mpcf.method.regression import ALL_ESTIMATORS, coefficients, long_run_error
+from mpcf.method.regression import (
+    ALL_ESTIMATORS,
+    coefficients,
+    long_run_error,
+    stack_predictors,
+)
 from mpcf.method.resampling import jackknife
 from mpcf.method.shrinkage import ridge_coefficients
-from mpcf.method.statistics import t_factor, weighted_correlation
+from mpcf.method.statistics import weighted_correlation
 from mpcf.method.truth import TRUE_MEANING
 from mpcf.yearly.reduction import WETNESS_DEPTH
 
@@ -203,9 +209,7 @@ def candidate_predictors(
         terms[name] = CONTROLS[name](yearly, season).broadcast_like(moisture)
     if chosen.split:
         terms = split_terms(terms)
-    parts = [part.astype("float64").drop_attrs() for part in terms.values()]
-    names = xr.DataArray(list(terms), dims="predictor", name="predictor")
-    return xr.concat(parts, names, coords="minimal", compat="override").reset_coords(drop=True)
+    return stack_predictors(terms)
 
 
 def estimators_of(candidate: str) -> tuple[str, ...]:
@@ -374,22 +378,22 @@ def contribution_intervals(
             petagrams(fitted.contributions(period).sum("predictor", skipna=False), area)
             for period in checked.values()
         ]
-        return xr.concat(parts, xr.Variable("period", list(checked)))
+        whole = xr.concat(parts, xr.Variable("period", list(checked)))
+        return whole.expand_dims(predictor=["moisture"])
 
     members = y.sizes["member"]
     found = jackknife(carbon, members)
-    if estimator == "year effects":
-        return found
-    errors, freedom = [], []
-    for period in checked.values():
-        psi = petagrams(design(list(range(members))).influence(period).sum("predictor"), area)
-        error, terms = long_run_error(psi.transpose("flux", "year").values)
-        errors.append(error)
-        freedom.append(min(terms, members - 1))
-    se = np.hypot(found["se"], found["se"].copy(data=np.array(errors)))
-    half = xr.DataArray(t_factor(np.array(freedom)), dims="period") * se
-    middle = found["estimate"]
-    return found.assign(se=se, low=middle - half, high=middle + half)
+    if estimator != "year effects":
+        errors, freedom = [], []
+        for period in checked.values():
+            psi = petagrams(design(list(range(members))).influence(period).sum("predictor"), area)
+            error, terms = long_run_error(psi.transpose("flux", "year").values)
+            errors.append(error[:, None])
+            freedom.append(terms)
+        se = found["se"].transpose("period", "flux", "predictor").copy(data=errors)
+        shared = xr.Dataset({"se": se, "degrees_of_freedom": ("period", freedom)})
+        found = add_shared_error(found, shared)
+    return found.isel(predictor=0, drop=True)
 
 
 def summary(rows: list[dict[str, float | str]]):

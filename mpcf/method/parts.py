@@ -15,7 +15,7 @@ from mpcf.ground.constants import WATER_DENSITY
 from mpcf.method.design import Design, petagrams, region_cells
 from mpcf.method.moisture import moisture_index
 from mpcf.method.periods import base_mean, periods_within
-from mpcf.method.regression import ALL_ESTIMATORS
+from mpcf.method.regression import ALL_ESTIMATORS, stack_predictors
 from mpcf.method.statistics import weighted_correlation
 from mpcf.yearly.reduction import WETNESS_DEPTH
 
@@ -109,9 +109,7 @@ def part_predictors(yearly: xr.Dataset, *controls: str) -> xr.DataArray:
         values = yearly[name]
         values = values.sel(season="thaw", drop=True) if "season" in values.dims else values
         parts[name] = values.broadcast_like(factors["wetness"])
-    arrays = [part.astype("float64").drop_attrs() for part in parts.values()]
-    names = xr.DataArray(list(parts), dims="predictor", name="predictor")
-    return xr.concat(arrays, names, coords="minimal", compat="override").reset_coords(drop=True)
+    return stack_predictors(parts)
 
 
 def score_parts(

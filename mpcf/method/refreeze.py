@@ -10,7 +10,7 @@ from mpcf.method.attribution import regional_carbon
 from mpcf.method.design import Design
 from mpcf.method.moisture import moisture_index
 from mpcf.method.periods import Period, early_years, late_years, since_base
-from mpcf.method.regression import fit, response
+from mpcf.method.regression import fit, response, stack_predictors
 from mpcf.method.resampling import jackknife
 from mpcf.method.returns import restricted_mean, return_times, share_refrozen
 from mpcf.method.statistics import detectable_difference, member_interval, regional_mean
@@ -146,29 +146,6 @@ def paired_effect(with_change: xr.DataArray, without: xr.DataArray) -> dict[str,
     detectable = detectable_difference(difference)
     found = {"estimate": estimate, "low": low, "high": high, "detectable": detectable}
     return found | {"pairs": pairs}
-
-
-def stack_predictors(parts: dict[str, xr.DataArray]) -> xr.DataArray:
-    """Return predictors stacked by name, in float64.
-
-    Parameters
-    ----------
-    parts : dict of str to DataArray (...)
-        Predictors by name, each in its own unit.
-
-    Returns
-    -------
-    DataArray (predictor, ...)
-        The same values.
-
-    Examples
-    --------
-    >>> parts = {"moisture": xr.DataArray([30.0, 31.0]), "snow": xr.DataArray([0.2, 0.3])}
-    >>> stack_predictors(parts).sel(predictor="snow").values
-    array([0.2, 0.3])
-    """
-    arrays = [part.astype("float64").drop_attrs() for part in parts.values()]
-    return xr.concat(arrays, xr.Variable("predictor", list(parts)), coords="minimal")
 
 
 def before_freezing(

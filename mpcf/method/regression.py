@@ -146,8 +146,32 @@ def predictors(
     }
     if co2:
         parts["co2"] = yearly["co2"].broadcast_like(parts["moisture"])
-    stacked = [part.astype("float64").drop_attrs() for part in parts.values()]
-    return xr.concat(stacked, xr.DataArray(list(parts), dims="predictor", name="predictor"))
+    return stack_predictors(parts)
+
+
+def stack_predictors(parts: dict[str, xr.DataArray]) -> xr.DataArray:
+    """Return predictors stacked by name, in float64.
+
+    Parameters
+    ----------
+    parts : dict of str to DataArray (...)
+        Predictors by name, each in its own unit.
+
+    Returns
+    -------
+    DataArray (predictor, ...)
+        The same values.
+
+    Examples
+    --------
+    >>> parts = {"moisture": xr.DataArray([30.0, 31.0]), "snow": xr.DataArray([0.2, 0.3])}
+    >>> stack_predictors(parts).sel(predictor="snow").values
+    array([0.2, 0.3])
+    """
+    arrays = [part.astype("float64").drop_attrs() for part in parts.values()]
+    names = xr.Variable("predictor", list(parts))
+    stacked = xr.concat(arrays, names, coords="minimal", compat="override")
+    return stacked.reset_coords(drop=True)
 
 
 def possible_estimators(members: int) -> tuple[str, ...]:
