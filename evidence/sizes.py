@@ -71,6 +71,9 @@ TESTS = (
     ("first differences", "cosine"),
     ("year effects", "ols"),
     ("year effects", "cluster"),
+    ("decadal band", "ols"),
+    ("decadal band", "cosine"),
+    ("decadal band", "cluster"),
 )
 """Estimators and errors whose tests are simulated."""
 

@@ -17,7 +17,7 @@ from mpcf.ground.thaw import PERMAFROST_DEPTH
 from mpcf.ground.years import refuse_gaps
 from mpcf.method.design import Design, petagrams, region_cells
 from mpcf.method.intervals import add_shared_error
-from mpcf.method.moisture import MEANINGS, moisture_index
+from mpcf.method.moisture import MEANINGS, moisture_index, thawed_depth
 from mpcf.method.periods import base_mean, periods_within
 from mpcf.method.regression import (
     ALL_ESTIMATORS,
@@ -29,7 +29,6 @@ from mpcf.method.resampling import jackknife
 from mpcf.method.shrinkage import ridge_coefficients
 from mpcf.method.statistics import weighted_correlation
 from mpcf.method.truth import TRUE_MEANING
-from mpcf.yearly.reduction import WETNESS_DEPTH
 
 Terms = dict[str, xr.DataArray]
 
@@ -122,22 +121,6 @@ CANDIDATES = {
 }
 """Candidates by name: the study's predictors, sets that the causal diagram implies, terms that are
 not linear, and other ways to fit."""
-
-
-def thawed_depth(yearly: xr.Dataset) -> xr.DataArray:
-    """Return the depth of the season's thaw within the top metre, to which wetness refers.
-
-    Parameters
-    ----------
-    yearly : Dataset
-        The yearly dataset.
-
-    Returns
-    -------
-    DataArray (member, year, lat, lon)
-        m.
-    """
-    return yearly["thaw_depth"].clip(max=WETNESS_DEPTH).rename("thawed_depth")
 
 
 def split_terms(terms: Terms) -> Terms:

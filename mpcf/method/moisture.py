@@ -9,6 +9,7 @@ import xarray as xr
 from mpcf.errors import InvalidChoice
 from mpcf.ground.thaw import land_area
 from mpcf.method.periods import base_period
+from mpcf.yearly.reduction import WETNESS_DEPTH
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,19 @@ def permafrost_region(yearly: xr.Dataset, land: xr.DataArray | None = None) -> x
     always = (((base == 1) == known).all("year") & known.any("year")).mean("member") > 0.5
     land = land_area(yearly) if land is None else land
     return land.where(always, 0.0).rename("region")
+
+
+def thawed_depth(yearly: xr.Dataset) -> xr.DataArray:
+    """Return the depth of the season's thaw within the top metre, to which wetness refers.
+
+    Parameters
+    ----------
+    yearly : Dataset
+        The yearly dataset.
+
+    Returns
+    -------
+    DataArray (member, year, lat, lon)
+        m.
+    """
+    return yearly["thaw_depth"].clip(max=WETNESS_DEPTH).rename("thawed_depth")

@@ -52,9 +52,10 @@ DEFAULT_ERRORS = {
     "raw trend": "cosine",
     "year effects": "cluster",
     "first differences": "cosine",
-    DECADAL_BAND: "cosine",
+    DECADAL_BAND: "cluster",
 }
-"""Kind of errors that stays valid under a signal which all members share."""
+"""Kind of errors that stays valid under a signal which all members share; none does on the decadal
+band, whose errors by member are too small then."""
 
 TABLE = (
     *("b", "b_std", "se", "t", "p", "freedom", "vif", "r_squared", "n"),
@@ -293,7 +294,9 @@ def fit(
     By default the errors of *year effects* are clustered by member (CR1), with t(M − 1). Those of
     *raw trend* and *first differences* are not, since members share the forced signal: their scores
     are summed over members in each year, and the long-run variance is the equal-weighted cosine
-    estimate with ν = ⌊0.4 T^{2/3}⌋ terms and t(ν).
+    estimate with ν = ⌊0.4 T^{2/3}⌋ terms and t(ν). The filtered series of the *decadal band* are
+    too smooth for those, so that its errors are by member, and too small where members share a
+    signal within the band.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ import xarray as xr
 from mpcf.data.phases import BASE_YEARS
 from mpcf.errors import DataError
 from mpcf.method.design import GRAMS_PER_PETAGRAM, Design, region_cells, summed_change
-from mpcf.method.moisture import MEANINGS, permafrost_region
+from mpcf.method.moisture import MEANINGS, permafrost_region, thawed_depth
 from mpcf.method.periods import Period, periods
 from mpcf.method.regression import ESTIMATORS, possible_estimators, predictors, response
 from mpcf.method.statistics import regional_mean
@@ -38,6 +38,7 @@ CHOICES: dict[str, dict[object, str]] = {
         "T, P, CO2": "T, P, CO₂",
         "T": "T",
         "T, CO2": "T, CO₂",
+        "T, CO2, thaw": "T, CO₂, thaw",
     },
     "estimator": {name: name for name in ESTIMATORS},
     "fit": {"cell by cell": "cell by cell", "regional mean": "regional mean"},
@@ -65,9 +66,14 @@ BESIDE_MOISTURE = {
     "T, P, CO2": ["temperature", "precipitation", "co2"],
     "T": ["temperature"],
     "T, CO2": ["temperature", "co2"],
+    "T, CO2, thaw": ["temperature", "co2", "thawed depth"],
 }
-"""Predictors beside moisture by option of the choice ``predictors``: the study's, with CO2, and
-sets without precipitation, which acts on uptake through water and snow alone."""
+"""Predictors beside moisture by option of the choice ``predictors``: the study's, with CO2, sets
+without precipitation, which acts on uptake through water and snow alone, and the set that the
+causal diagram implies, see `mpcf.method.diagram`."""
+
+OTHERS = tuple(dict.fromkeys(name for others in BESIDE_MOISTURE.values() for name in others))
+"""All predictors beside moisture."""
 
 TALLY_COLUMNS = ["specifications", "negative", "lowest", "largest"]
 """Columns of a tally."""
@@ -76,7 +82,7 @@ RANKS = {"lowest": "the lowest", "largest": "largest in size"}
 """Ranks of moisture's contribution that are marked along the curve, and their labels."""
 
 _FIELDS = (
-    *("gpp", "ra", "rh", "temperature", "precipitation"),
+    *("gpp", "ra", "rh", "temperature", "precipitation", "thaw_depth"),
     *(meaning.variable for meaning in MEANINGS.values()),
 )
 
@@ -123,12 +129,11 @@ def specifications(yearly: xr.Dataset, phases: Mapping[str, tuple[int, int]]) ->
     DataFrame
         A row for each period and specification: ``period``, ``last`` (its last year), the
         columns of `CHOICES`; ``coefficient``, moisture's, gC m-2 yr-1 per unit of moisture, the
-        area's mean where cells are fitted; ``contribution``, moisture's, and those of
-        ``temperature``, ``precipitation`` and ``co2``, PgC; and whether moisture's contribution is
-        ``negative``, the ``lowest`` of all predictors' (the most carbon lost), the ``largest`` in
-        size. What cannot be fitted, such as CO2 under year effects where it is the same in all
-        members, has NaN for numbers and False otherwise. Periods that would end outside the data
-        or within the base period are left out.
+        area's mean where cells are fitted; ``contribution``, moisture's, and those of `OTHERS`,
+        PgC; and whether moisture's contribution is ``negative``, the ``lowest`` of all predictors'
+        (the most carbon lost), the ``largest`` in size. What cannot be fitted, such as CO2 under
+        year effects where it is the same in all members, has NaN for numbers and False otherwise.
+        Periods that would end outside the data or within the base period are left out.
 
     Raises
     ------
@@ -163,12 +168,12 @@ def specifications(yearly: xr.Dataset, phases: Mapping[str, tuple[int, int]]) ->
                 labels = when | chosen | {"predictors": name, "estimator": estimator}
                 parts += _rows(labels, b.isel(moisture=k), change.isel(moisture=k), weights)
     frame = pd.DataFrame(parts)
-    others = frame[["temperature", "precipitation", "co2"]]
+    others = frame[list(OTHERS)]
     moisture = frame["contribution"]
     frame["negative"] = moisture < 0
     frame["lowest"] = moisture < others.min(axis=1)
     frame["largest"] = moisture.abs() > others.abs().max(axis=1)
-    numbers = ["coefficient", "contribution", *others]
+    numbers = ["coefficient", "contribution", *OTHERS]
     order = ["period", "last", *CHOICES, *numbers, "negative", "lowest", "largest"]
     return frame[order]
 
@@ -363,7 +368,9 @@ def _moistures(places: xr.Dataset) -> list[dict[str, str]]:
 
 def _predictors(places: xr.Dataset, moisture: str, depth: str, season: str) -> xr.DataArray:
     top = 1.0 if depth == OWN_DEPTH else float(depth.removesuffix(" m"))
-    return predictors(places, moisture=moisture, depth=top, season=season, co2="co2" in places)
+    x = predictors(places, moisture=moisture, depth=top, season=season, co2="co2" in places)
+    thawed = thawed_depth(places).astype("float64").expand_dims(predictor=["thawed depth"])
+    return xr.concat([x, thawed], "predictor", coords="minimal", compat="override")
 
 
 def _ends(
@@ -400,7 +407,7 @@ def _rows(
         labels
         | dict(zip(("uptake", "fit", "region"), chosen, strict=True))
         | {"coefficient": first, "contribution": every[0]}
-        | {"precipitation": np.nan, "co2": np.nan}
+        | dict.fromkeys(OTHERS, np.nan)
         | dict(zip(names[1:], every[1:], strict=True))
         for chosen, first, every in zip(
             options, mean[..., 0].ravel(), part.reshape(-1, count), strict=True

@@ -61,9 +61,10 @@ def build(run: Run) -> bool:
     inputs = _inputs(run)
     if stamps.read(stamp) == {"inputs": inputs, "outputs": stamps.fingerprint(final)}:
         return False
-    stage, rendered = run.folder / "stage", run.folder / "render"
-    for folder in (stage, rendered):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in ("stage", "render"):
+        shutil.rmtree(run.folder / folder, ignore_errors=True)
+    own = str(os.getpid())  # the renderer of a run that was killed may still be writing
+    stage, rendered = run.folder / "stage" / own, run.folder / "render" / own
     with faults_at(stage):
         stage_pages(run, stage)
     made = _render(stage, rendered)
@@ -75,7 +76,7 @@ def build(run: Run) -> bool:
     stamp.unlink(missing_ok=True)
     replace_dir(made, final)
     stamps.write(stamp, inputs=inputs, outputs=stamps.fingerprint(final))
-    shutil.rmtree(rendered)
+    shutil.rmtree(rendered.parent, ignore_errors=True)
     return True
 
 

@@ -10,7 +10,7 @@ from mpcf.book.evidence import read
 from mpcf.method.attribution import period_carbon
 from mpcf.method.diagnostics import common_signal, nearest_harsher_case
 from mpcf.method.intervals import block_bootstrap, shared_signal_error
-from mpcf.method.regression import DEFAULT_ERRORS, fit
+from mpcf.method.regression import DECADAL_BAND, DEFAULT_ERRORS, ESTIMATORS, fit
 
 KEY = ["what", "estimator", "error", "members", "years", "phi", "common signal"]
 
@@ -126,8 +126,17 @@ def worst(rows, estimator, error):
 
 def test_the_books_own_tests_keep_their_size_as_in_the_demonstration(kept):
     like = kept[kept["what"] == "size as in the demonstration"]
-    for estimator, error in DEFAULT_ERRORS.items():
-        assert worst(like, estimator, error) <= 0.075, estimator
+    for estimator in ESTIMATORS:
+        assert worst(like, estimator, DEFAULT_ERRORS[estimator]) <= 0.075, estimator
+
+
+def test_errors_by_member_suit_the_decadal_band_of_independent_members(kept):
+    sizes_of_band = kept[kept["what"].str.startswith("size") & (kept["estimator"] == DECADAL_BAND)]
+    alone = sizes_of_band[sizes_of_band["common signal"] == 0]
+    assert worst(alone, DECADAL_BAND, DEFAULT_ERRORS[DECADAL_BAND]) <= 0.075
+    assert worst(alone, DECADAL_BAND, "cosine") > 0.2, "what the method page warns of"
+    shared = sizes_of_band[sizes_of_band["common signal"] > 0]
+    assert worst(shared, DECADAL_BAND, DEFAULT_ERRORS[DECADAL_BAND]) > 0.1, "the method page warns"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from mpcf.method.specification import (
 )
 
 PHASES = {"warming": (2000, 2039), "mitigation": (2040, 2064), "net-zero": (2065, 2074)}
-EACH = 13 * 2 * 4 * 3 * 2 * 2 * 3  # moistures, uptakes, predictors, estimators, fits, regions, ends
+EACH = 13 * 2 * 5 * 3 * 2 * 2 * 3  # moistures, uptakes, predictors, estimators, fits, regions, ends
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "08-robustness.ipynb"
 
 
@@ -71,6 +71,7 @@ def planted(moisture=-3.0, temperature=1.0, *, respired=0.0, members=4, noise=0.
         "soil_liquid": field(wet) * top * (1 + season),
         "soil_water": field(wet) * top * (2 + season),
         "thaw_wetness": field(wet) / 50,
+        "thaw_depth": field(0.9 + 0.05 * warm + 0.02 * rng.normal(size=shape)).clip(0.1, 3),
         "co2": field(
             400
             + (300 * rise[:, None, None] + rng.normal(size=(members, years.size, 1, 1)))
@@ -156,14 +157,14 @@ def test_co2_that_all_members_share_leaves_out_year_effects_with_it():
     wanted = (frame["estimator"] == "year effects") & (frame["predictors"].str.contains("CO2"))
     assert (gone == wanted).all()
     assert not frame.loc[gone, ["negative", "lowest", "largest"]].any().any()
-    assert tally(frame).loc["all", "specifications"] == 2 * EACH * 5 // 6
+    assert tally(frame).loc["all", "specifications"] == 2 * EACH * 12 // 15
 
 
 def test_one_member_and_no_co2_leave_what_can_be_fitted():
     frame = specifications(planted(members=1).drop_vars("co2"), PHASES)
     assert set(frame["estimator"]) == {"raw trend", "first differences"}
     assert set(frame["predictors"]) == {"T, P", "T"}
-    assert tally(frame).loc["all"].tolist() == [2 * EACH // 3] * 4
+    assert tally(frame).loc["all"].tolist() == [2 * EACH * 4 // 15] * 4
 
 
 def test_ends_outside_the_data_are_left_out():
