@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from mpcf.data.checks import name_in_source
+from mpcf.data.samples import name_in_source
 from mpcf.errors import DataError
 from mpcf.ground.years import refuse_gaps
 
