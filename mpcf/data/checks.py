@@ -20,7 +20,7 @@ from mpcf.data.phases import BASE_YEARS, PHASES
 from mpcf.data.physical_checks import check_carbon, check_soil_water
 from mpcf.data.samples import Sample
 from mpcf.data.value_checks import check_values
-from mpcf.data.variables import MAX_AREA_ERROR, MIN_DEPTH, MONTHLY
+from mpcf.data.variables import MAX_AREA_ERROR, MIN_DEPTH, MONTHLY, SOIL_WATER
 from mpcf.errors import DataError, closest
 from mpcf.ground.geography import grid_cell_area
 
@@ -222,41 +222,43 @@ class _Survey:
         traces = Traces()
         for index in range(self.monthly.sizes["member"]):
             sample = Sample(self.monthly, index)
-            for name, (check, _) in SAMPLE_CHECKS.items():
+            for name, (check, _, _) in SAMPLE_CHECKS.items():
                 self._keep(name, lambda check=check, one=sample: check(one))
             self._keep("members", lambda one=sample: traces.add(one))
             self.notes = sample.notes | self.notes
-        for name, (_, text) in SAMPLE_CHECKS.items():
+        for name, (_, needed, text) in SAMPLE_CHECKS.items():
+            if absent := [v for v in needed if v not in self.monthly]:
+                text = f"not checked without {', '.join(absent)}"
             self._outcomes.setdefault(name, text.format(years=sample.years))
         self._keep("cells", lambda: self.notes.update(compare_cells(self.monthly, traces)))
         self._keep("members", lambda: compare_members(self.monthly, traces))
 
     def _keep(self, name: str, run: Callable[[], str | None]) -> None:
         """Run a part of a check; keep what it returns, or its first error."""
-        if isinstance(self._outcomes.get(name), Exception):
-            return
         try:
             found = run()
         except Exception as error:
-            self._outcomes[name] = error
-        else:
-            if found is not None:
-                self._outcomes[name] = found
+            found = error
+        if found is not None and not isinstance(self._outcomes.get(name), Exception):
+            self._outcomes[name] = found
 
 
-SAMPLE_CHECKS: dict[str, tuple[Callable[[Sample], None], str]] = {
+SAMPLE_CHECKS: dict[str, tuple[Callable[[Sample], None], tuple[str, ...], str]] = {
     "values": (
         check_values,
+        (),
         "values of the years {years} lie within plausible bounds, vary, and have no gaps",
     ),
-    "cells": (check_cells, "variables and members have values in the same cells"),
+    "cells": (check_cells, (), "variables and members have values in the same cells"),
     "soil water": (
         check_soil_water,
+        SOIL_WATER,
         "soil water and ice fit into their layers and agree with the temperature",
     ),
-    "carbon": (check_carbon, "respiration is in proportion to uptake"),
+    "carbon": (check_carbon, ("gpp", "ra"), "respiration is in proportion to uptake"),
 }
-"""Checks of a member's sampled years by name, with what they have found if they raise no error."""
+"""Checks of a member's sampled years by name, the variables without which they check nothing,
+and what they have found if they raise no error."""
 
 CHECKS: dict[str, Callable[[xr.Dataset], str]] = {
     "variables": _variables,

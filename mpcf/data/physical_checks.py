@@ -5,17 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from mpcf.data.samples import Sample, first_cell
+from mpcf.data.variables import SOIL_WATER
 from mpcf.errors import DataError
 from mpcf.ground.constants import FREEZING_POINT, WATER_DENSITY
-
-SOIL_WATER = ("mrsll", "mrsfl")
 
 MAX_WATER = 1.1
 """m3 m-3, liquid water and ice in a layer, as water of 1000 kg m-3. Pure ice has 0.92, peat up to
 0.95; the rest allows for models whose frozen layers are slightly oversaturated."""
 
 MAX_PONDED = 10.0
-"""kg m-2 of ponded water that a thin layer may hold beyond that."""
+"""kg m-2 of ponded water that the uppermost layer may hold beyond that."""
+
+MAX_DEEP_WATER = 0.65
+"""m3 m-3, the most that half of the land holds in a layer that begins below `DEEP`. Its soil is
+mineral, with a porosity of up to 0.5 or 0.55."""
+
+DEEP = 1.0
+"""m."""
 
 MIN_LAYER_WATER = 0.01
 """m3 m-3, the least that half of the land holds in a layer of the top 3 m."""
@@ -51,12 +57,18 @@ MAX_ICE, MAX_LOCAL_ICE = 0.1, 0.5
 """Share of ice in the water of clearly thawed soil, over all land and in a column. Monthly means
 of a layer that thaws or freezes within the month include remnants."""
 
-MAX_UNFROZEN = 0.6
-"""Share of liquid in the water of deeply frozen soil, over all land. Clay with little water holds
-all of it unfrozen at −10 °C in models with freezing-point depression, but not all soils do."""
+MAX_UNFROZEN = 0.5
+"""Share of liquid in the water of deeply frozen soil of a column, where it is also more than
+`MAX_UNFROZEN_WATER`: with little water, clay holds all of it unfrozen at −10 °C in models with
+freezing-point depression."""
 
-MAX_LOCAL_UNFROZEN = 0.3
-"""m3 m-3 of liquid water in deeply frozen soil of a column; in clay that depression leaves 0.26."""
+MAX_UNFROZEN_WATER = 0.35
+"""m3 m-3 of liquid water in deeply frozen soil; that depression leaves 0.26 in clay and 0.31 in
+decomposed peat."""
+
+MAX_ODD = 0.5
+"""Per cent of the land that may exceed the local bounds of phases, since glaciers at the margin of
+a cell may be part of its means; such cells are noted."""
 
 MIN_SAMPLES = 3
 """Layers and months of a column, at least, from which its phases are judged."""
@@ -78,7 +90,7 @@ def check_soil_water(sample: Sample) -> None:
     Raises
     ------
     DataError
-        If :math:`\theta` is impossible in any column or too low over the land, a layer has water
+        If :math:`\theta` is impossible in any column or over the land, a layer has water
         in some months only, or ice and liquid water are in soil too warm or too cold for them.
     """
     if not sample.has(*SOIL_WATER) or not sample.is_land.any():
@@ -92,7 +104,7 @@ def check_soil_water(sample: Sample) -> None:
         water = total / (WATER_DENSITY * dz)
         _check_empty_months(sample, water, k)
         means.append(water.mean(axis=0))
-    _check_too_dry(sample, np.stack(means), thickness)
+    _check_means(sample, np.stack(means), thickness)
     if sample.has("tsl"):
         _check_phases(sample, liquid, ice, thickness)
 
@@ -104,7 +116,7 @@ def _layer(sample: Sample, k: int) -> str:
 
 def _check_too_wet(sample: Sample, total: np.ndarray, k: int, dz: float) -> None:
     """Check that no layer holds more water than fits into it, in any column."""
-    over = total - (WATER_DENSITY * dz * MAX_WATER + MAX_PONDED)
+    over = total - WATER_DENSITY * dz * MAX_WATER - (0.0 if k else MAX_PONDED)
     if not (over > 0).any():
         return
     at = np.unravel_index(int(np.nanargmax(over)), over.shape)
@@ -134,17 +146,23 @@ def _check_empty_months(sample: Sample, water: np.ndarray, k: int) -> None:
     )
 
 
-def _check_too_dry(sample: Sample, means: np.ndarray, thickness: np.ndarray) -> None:
+def _check_means(sample: Sample, means: np.ndarray, thickness: np.ndarray) -> None:
     """Check the mean water of layers and columns (depth, lat, lon), m3 m-3."""
     advice = (
         "look at the units (kg m-2, not cm or m of water) and at the bounds of the layers, which "
         "may be in cm or number the layers"
     )
     for k, mean in enumerate(means):
-        if sample.layers[k, 0] >= COLUMN_DEPTH:
-            break
         least = MIN_LAYER_WATER if k else MIN_TOP_WATER
-        if (median := _median(mean, sample.area)) < least:
+        median = _median(mean, sample.area)
+        if sample.layers[k, 0] >= DEEP and MAX_DEEP_WATER < median < np.inf:
+            raise DataError(
+                f"{sample.what(*SOIL_WATER)}: half of the land has more than {median:.2g} m3 of "
+                f"water in each m3 of soil in {_layer(sample, k)}, in the years {sample.years}; up "
+                f"to {MAX_DEEP_WATER:g} is plausible: look at the units (water of each layer, not "
+                "of all layers down to it) and at the bounds of the layers"
+            )
+        if median < least and sample.layers[k, 0] < COLUMN_DEPTH:
             raise DataError(
                 f"{sample.what(*SOIL_WATER)}: half of the land has less than {median:.2g} m3 of "
                 f"water in each m3 of soil in {_layer(sample, k)}, in the years {sample.years}; at "
@@ -200,36 +218,37 @@ def _check_phases(
         known = sample.is_land & ~np.isnan(liquid[:, k] + ice[:, k])
         warm.add(known & (celsius > THAWED), ice[:, k], liquid[:, k], dz)
         cold.add(known & (celsius < FROZEN), liquid[:, k], ice[:, k], dz)
-    names = f"{sample.what('tsl', *SOIL_WATER)}"
-    advice = "liquid water and ice may have changed places, or belong to other layers or months"
     with np.errstate(invalid="ignore", divide="ignore"):
-        local = warm.wrong / warm.total
-    bad = (warm.count >= MIN_SAMPLES) & (local > MAX_LOCAL_ICE)
-    if (share := warm.share()) > MAX_ICE or bad.any():
-        raise DataError(
-            f"{names}: {100 * share:.0f} % of the water is ice in soil warmer than {THAWED:+g} °C "
-            f"(monthly means of the years {sample.years}){_worst(sample, local, bad, 100, '%')}; "
-            + advice
-        )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        local = cold.wrong / (WATER_DENSITY * cold.depth)
-    bad = (cold.count >= MIN_SAMPLES) & (local > MAX_LOCAL_UNFROZEN)
-    if (share := cold.share()) > MAX_UNFROZEN or bad.any():
-        raise DataError(
-            f"{names}: {100 * share:.0f} % of the water is liquid in soil colder than "
-            f"{FROZEN:g} °C (monthly means of the years {sample.years})"
-            f"{_worst(sample, local, bad, 1, 'm3 m-3')}; {advice}"
-        )
+        icy = warm.wrong / warm.total > MAX_LOCAL_ICE
+        unfrozen = cold.wrong / cold.total > MAX_UNFROZEN
+        unfrozen &= cold.wrong / (WATER_DENSITY * cold.depth) > MAX_UNFROZEN_WATER
+    _refuse_phase(sample, warm, icy, f"ice in soil warmer than {THAWED:+g} °C", MAX_ICE)
+    _refuse_phase(sample, cold, unfrozen, f"liquid in soil colder than {FROZEN:g} °C")
 
 
-def _worst(sample: Sample, local: np.ndarray, bad: np.ndarray, scale: float, unit: str) -> str:
-    if not bad.any():
-        return ""
-    cell = np.unravel_index(int(np.argmax(np.where(bad, local, -np.inf))), bad.shape)
-    return (
-        f", too much in {sample.share(bad):.1f} % of the land, such as {scale * local[cell]:.2g} "
-        f"{unit} at {sample.place(cell)}"
+def _refuse_phase(
+    sample: Sample, sums: _PhaseSums, bad: np.ndarray, what: str, most: float = 1.0
+) -> None:
+    """Raise an error, or note, that water is in the wrong phase over land or in bad columns."""
+    bad = bad & (sums.count >= MIN_SAMPLES)
+    if sums.share() <= most and not bad.any():
+        return
+    text = (
+        f"{sample.what('tsl', *SOIL_WATER)}: {100 * sums.share():.2g} % of the water is {what} "
+        f"(monthly means of the years {sample.years})"
     )
+    if bad.any():
+        with np.errstate(invalid="ignore", divide="ignore"):
+            local = np.where(bad, sums.wrong / sums.total, -np.inf)
+        cell = np.unravel_index(int(np.argmax(local)), bad.shape)
+        text += (
+            f", too much in {sample.share(bad):.2g} % of the land, such as {100 * local[cell]:.2g} "
+            f"% at {sample.place(cell)}"
+        )
+    text += "; liquid water and ice may have changed places, or belong to other layers or months"
+    if sums.share() > most or sample.share(bad) > MAX_ODD:
+        raise DataError(text)
+    sample.notes[what] = text
 
 
 class _PhaseSums:

@@ -113,10 +113,7 @@ class Sample:
     @cached_property
     def is_ice(self) -> np.ndarray:
         """Whether most of a cell's land is ice sheet (lat, lon)."""
-        if "sftgif" not in self.monthly:
-            return np.zeros_like(self.area, dtype=bool)
-        land, ice = (np.nan_to_num(self.values(name)) for name in ("sftlf", "sftgif"))
-        return ice > np.clip(land - ice, 0, None)
+        return load(mostly_ice(self.monthly).transpose("lat", "lon")).values
 
     @cached_property
     def is_land(self) -> np.ndarray:
@@ -197,6 +194,32 @@ def sampled_years(monthly: xr.Dataset) -> list[int]:
     """
     years = monthly.sizes["time"] // 12
     return sorted({0, years // 2, years - 1})
+
+
+def mostly_ice(grid: xr.Dataset) -> xr.DataArray:
+    r"""Return whether most of a cell's land is ice sheet.
+
+    .. math:: f_\mathrm{ice} > \max(f_\mathrm{land} - f_\mathrm{ice}, 0)
+
+    Parameters
+    ----------
+    grid : Dataset
+        ``sftlf`` (%), and ``sftgif`` (%) where there is one; both are shares of the whole cell.
+
+    Returns
+    -------
+    DataArray (lat, lon)
+        Boolean; False everywhere without ``sftgif``.
+
+    Examples
+    --------
+    >>> coast = xr.Dataset({"sftlf": ("lat", [50.0, 50.0]), "sftgif": ("lat", [49.0, 20.0])})
+    >>> mostly_ice(coast).values
+    array([ True, False])
+    """
+    land = grid["sftlf"].fillna(0)
+    ice = grid["sftgif"].fillna(0) if "sftgif" in grid else xr.zeros_like(land)
+    return ice > (land - ice).clip(min=0)
 
 
 def first_cell(cells: np.ndarray) -> tuple[int, int]:
