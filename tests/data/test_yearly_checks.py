@@ -33,7 +33,7 @@ def in_cells(yearly, name, change):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("thaw_wetness", lambda v: 0 * v + 1.2, "'mrsll and mrsfl' of member 002 runs from 1.2"),
+        ("thaw_wetness", lambda v: 0 * v + 1.2, "'mrsll and mrsfl' of member 002 runs from .* to 1.2 m3"),
         ("soil_water", lambda v: 4 * v, "member 002: soil holds up to .* m3 of water"),
         ("rh", lambda v: 12 * v, "of member 002: over the land, .ra . rh. / gpp is"),
     ],
