@@ -33,7 +33,11 @@ def in_cells(yearly, name, change):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("thaw_wetness", lambda v: 0 * v + 1.2, "'mrsll and mrsfl' of member 002 runs from .* to 1.2 m3"),
+        (
+            "thaw_wetness",
+            lambda v: 0 * v + 1.2,
+            "member 002 runs from .* to 1.2 m3",
+        ),
         ("soil_water", lambda v: 4 * v, "member 002: soil holds up to .* m3 of water"),
         ("rh", lambda v: 12 * v, "of member 002: over the land, .ra . rh. / gpp is"),
     ],
@@ -45,7 +49,7 @@ def test_a_fault_in_some_cells_is_named(good, monthly, name, change, message):
 
 def test_a_tenth_of_the_water_is_refused():
     dry = spoil(land(), lambda v: 0.1 * v, "mrsll", "mrsfl")
-    with pytest.raises(DataError, match="'mrsll and mrsfl' of member 1 has the mean 0.0.* m3 m-3"):
+    with pytest.raises(DataError, match="'mrsll and mrsfl' of member 1 has the mean .* m3 m-3"):
         check_yearly(to_yearly(dry), dry)
 
 
