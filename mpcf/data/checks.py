@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,43 +9,20 @@ import numpy as np
 import xarray as xr
 
 from mpcf.data.catalog import Source
+from mpcf.data.cell_checks import (
+    Traces,
+    check_cells,
+    compare_cells,
+    compare_members,
+    note_first_layer,
+)
 from mpcf.data.phases import BASE_YEARS, PHASES
-from mpcf.data.readers.loading import load
-from mpcf.data.variables import MAX_AREA_ERROR, MIN_DEPTH, MONTHLY
+from mpcf.data.physical_checks import check_carbon, check_soil_water
+from mpcf.data.samples import Sample
+from mpcf.data.value_checks import check_values
+from mpcf.data.variables import MAX_AREA_ERROR, MIN_DEPTH, MONTHLY, SOIL_WATER
 from mpcf.errors import DataError, closest
 from mpcf.ground.geography import grid_cell_area
-
-PLAUSIBLE = {
-    "tas": (180.0, 340.0),
-    "tsl": (180.0, 340.0),
-    "pr": (-1e-9, 0.02),
-    "gpp": (-1e-9, 1e-5),
-    "ra": (-1e-9, 1e-5),
-    "rh": (-1e-9, 1e-5),
-    "snd": (-1e-9, 100.0),
-    "mrsll": (-1e-6, 1e4),
-    "mrsfl": (-1e-6, 1e4),
-    "cSoil": (-1e-6, 1e4),
-    "co2": (100.0, 1e4),
-    "warming": (-5.0, 30.0),
-    "sftlf": (-1e-6, 100.001),
-    "sftgif": (-1e-6, 100.001),
-}
-"""Monthly means outside these bounds have a wrong unit, a wrong sign or fill values."""
-
-PLAUSIBLE_MEAN = {
-    "tas": (220.0, 310.0),
-    "tsl": (220.0, 310.0),
-    "pr": (1e-6, 3e-4),
-    "gpp": (1e-10, 1e-6),
-    "ra": (1e-10, 1e-6),
-    "rh": (1e-10, 1e-6),
-    "snd": (1e-3, 20.0),
-    "mrsll": (1.0, 3000.0),
-    "mrsfl": (0.05, 3000.0),
-}
-"""Bounds of the mean over land north of 45° N and a year; outside them, a unit is wrong by a factor
-of about 1000."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +60,11 @@ def examine(monthly: xr.Dataset, source: Source | None = None) -> list[Finding]:
     Returns
     -------
     list of Finding
-        One for each check, then one for each note of the reader.
+        One for each check, then one for each note of the reader or of a check.
     """
     findings: list[Finding] = []
-    for name, check in _checks(source).items():
+    survey = _Survey(monthly)
+    for name, check in _checks(survey, source).items():
         try:
             findings.append(Finding(name, "ok", check(monthly)))
         except DataError as error:
@@ -97,8 +74,7 @@ def examine(monthly: xr.Dataset, source: Source | None = None) -> list[Finding]:
                 raise
             text = f"not possible after the errors above ({type(error).__name__})"
             findings.append(Finding(name, "skipped", text))
-    notes = monthly.attrs.get("mpcf_notes", "").splitlines()
-    return findings + [Finding("note", "note", note) for note in notes]
+    return findings + [Finding("note", "note", note) for note in _notes(monthly, survey)]
 
 
 def check_monthly(monthly: xr.Dataset, source: Source | None = None) -> list[str]:
@@ -114,15 +90,17 @@ def check_monthly(monthly: xr.Dataset, source: Source | None = None) -> list[str
     Returns
     -------
     list of str
-        What was checked and found, one line each, followed by the decisions of its reader.
+        What was checked and found, one line each, followed by notes: decisions of
+        its reader, and what is unusual but possible.
 
     Raises
     ------
     DataError
         If a check fails; the message names the variable, what was found and what to do.
     """
-    found = [check(monthly) for check in _checks(source).values()]
-    return found + [f"note: {n}" for n in monthly.attrs.get("mpcf_notes", "").splitlines()]
+    survey = _Survey(monthly)
+    found = [check(monthly) for check in _checks(survey, source).values()]
+    return found + [f"note: {note}" for note in _notes(monthly, survey)]
 
 
 def _variables(monthly: xr.Dataset) -> str:
@@ -220,112 +198,67 @@ def _area(monthly: xr.Dataset) -> str:
     return f"'areacella' adds up to {100 * ratio:.2f} % of its grid's area on the sphere"
 
 
-def _sample(monthly: xr.Dataset) -> tuple[np.ndarray, str]:
-    """Return the months of the first, middle and last year, and a text that names them."""
-    years = monthly.sizes["time"] // 12
-    chosen = sorted({0, years // 2, years - 1})
-    first = monthly.indexes["time"][0].year
-    text = ", ".join(str(first + year) for year in chosen)
-    return np.concatenate([np.arange(12 * y, 12 * y + 12) for y in chosen]), text
+class _Survey:
+    """Outcomes of the checks of values, for which the sampled years of each member are read once.
 
-
-def _values(monthly: xr.Dataset) -> str:
-    months, years = _sample(monthly)
-    bare = monthly["sftgif"] < 50 if "sftgif" in monthly else None
-    for name, bounds in PLAUSIBLE.items():
-        if name not in monthly:
-            continue
-        for index, member in enumerate(_members_of(monthly[name])):
-            values = monthly[name] if member is None else monthly[name].isel(member=index)
-            if "time" in values.dims:
-                values = values.isel(time=months).transpose("time", ...)
-            if bare is not None and "lat" in values.dims and "time" in values.dims:
-                values = values.where(bare)
-            what = name_in_source(monthly, name, member)
-            _check_values(load(values).values, name, what, years, bounds)
-    return f"values of the years {years} lie within plausible bounds, without gaps"
-
-
-def _members_of(values: xr.DataArray) -> list:
-    return list(values["member"].values) if "member" in values.dims else [None]
-
-
-def _check_values(
-    values: np.ndarray, name: str, what: str, years: str, bounds: tuple[float, float]
-) -> None:
-    known = ~np.isnan(values)
-    has_time = "time" in MONTHLY[name].dims
-    when = f" in the years {years}" if has_time else ""
-    if not known.any():
-        raise DataError(f"{what} has no values{when}")
-    found, unit = (float(values[known].min()), float(values[known].max())), MONTHLY[name].units
-    advice = "look at its unit, its sign and its fill value"
-    if found[0] < bounds[0] or found[1] > bounds[1]:
-        raise DataError(
-            f"{what} runs from {found[0]:.4g} to {found[1]:.4g} {unit}{when}; "
-            f"{bounds[0]:g} to {bounds[1]:g} is plausible: {advice}"
-        )
-    if not has_time:
-        return
-    if (known.any(axis=0) & ~known.all(axis=0)).any():
-        months = int((known.any(axis=0) & ~known).reshape(len(values), -1).any(axis=1).sum())
-        raise DataError(
-            f"{what} has cells without values in {months} of the months{when}, "
-            "but with values in others; a file may be cut short or damaged"
-        )
-    low, high = PLAUSIBLE_MEAN.get(name, (-np.inf, np.inf))
-    mean = float(values[known].mean(dtype="float64"))
-    if not low <= mean <= high:
-        raise DataError(
-            f"{what} has the mean {mean:.3g} {unit}{when}; {low:g} to {high:g} "
-            f"is plausible north of 45° N: {advice}"
-        )
-
-
-def _members(monthly: xr.Dataset) -> str:
-    if monthly.sizes["member"] == 1:
-        return "there is one member"
-    seen: dict[str, object] = {}
-    for i, member in enumerate(monthly["member"].values):
-        last = load(monthly["tas"].isel(member=i, time=slice(-12, None))).values
-        digest = hashlib.sha256(np.ascontiguousarray(last).tobytes()).hexdigest()
-        if digest in seen:
-            raise DataError(
-                f"members {seen[digest]} and {member} hold the same 'tas': one was read twice"
-            )
-        seen[digest] = member
-    return f"{len(seen)} members are there, all different"
-
-
-def name_in_source(monthly: xr.Dataset, name: str, member: object = None) -> str:
-    """Return a variable's name for a message, with its own and its member's name in the source.
-
-    Parameters
-    ----------
-    monthly : Dataset
-        The standard monthly dataset, whose reader noted names of the source in its attributes.
-    name : str
-        Standard name of the variable.
-    member : object, optional
-        Value of the coordinate ``member``.
-
-    Returns
-    -------
-    str
-        Such as ``"variable 'gpp', in the source GPP (gC/m^2/s), of member 001"``.
-
-    Examples
-    --------
-    >>> name_in_source(xr.Dataset(attrs={"mpcf_members": "1 = 001, 2 = 002"}), "gpp", 2)
-    "variable 'gpp' of member 002"
+    Members are read one after the other, since an ensemble may be larger than memory.
     """
-    original = monthly[name].attrs.get("original") if name in monthly else None
-    text = f"variable '{name}'" + (f", in the source {original}," if original else "")
-    if member is None:
-        return text
-    pairs = (pair.split(" = ", 1) for pair in monthly.attrs.get("mpcf_members", "").split(", "))
-    return f"{text} of member {dict(p for p in pairs if len(p) == 2).get(str(member), member)}"
 
+    def __init__(self, monthly: xr.Dataset) -> None:
+        self.monthly = monthly
+        self.notes: dict[str, str] = {}
+        self._outcomes: dict[str, str | Exception] = {}
+
+    def outcome(self, check: str) -> str:
+        """Return what a check of `SAMPLE_CHECKS` or between members found, or raise its error."""
+        if not self._outcomes:
+            self._read()
+        found = self._outcomes[check]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _read(self) -> None:
+        traces = Traces()
+        for index in range(self.monthly.sizes["member"]):
+            sample = Sample(self.monthly, index)
+            for name, (check, _, _) in SAMPLE_CHECKS.items():
+                self._keep(name, lambda check=check, one=sample: check(one))
+            self._keep("members", lambda one=sample: traces.add(one))
+            self.notes = sample.notes | self.notes
+        for name, (_, needed, text) in SAMPLE_CHECKS.items():
+            if absent := [v for v in needed if v not in self.monthly]:
+                text = f"not checked without {', '.join(absent)}"
+            self._outcomes.setdefault(name, text.format(years=sample.years))
+        self._keep("cells", lambda: self.notes.update(compare_cells(self.monthly, traces)))
+        self._keep("members", lambda: compare_members(self.monthly, traces))
+
+    def _keep(self, name: str, run: Callable[[], str | None]) -> None:
+        """Run a part of a check; keep what it returns, or its first error."""
+        try:
+            found = run()
+        except Exception as error:
+            found = error
+        if found is not None and not isinstance(self._outcomes.get(name), Exception):
+            self._outcomes[name] = found
+
+
+SAMPLE_CHECKS: dict[str, tuple[Callable[[Sample], None], tuple[str, ...], str]] = {
+    "values": (
+        check_values,
+        (),
+        "values of the years {years} lie within plausible bounds, vary, and have no gaps",
+    ),
+    "cells": (check_cells, (), "variables and members have values in the same cells"),
+    "soil water": (
+        check_soil_water,
+        SOIL_WATER,
+        "soil water and ice fit into their layers and agree with the temperature",
+    ),
+    "carbon": (check_carbon, ("gpp", "ra"), "respiration is in proportion to uptake"),
+}
+"""Checks of a member's sampled years by name, the variables without which they check nothing,
+and what they have found if they raise no error."""
 
 CHECKS: dict[str, Callable[[xr.Dataset], str]] = {
     "variables": _variables,
@@ -334,14 +267,20 @@ CHECKS: dict[str, Callable[[xr.Dataset], str]] = {
     "grid": _grid,
     "depth": _depth,
     "cell area": _area,
-    "values": _values,
-    "members": _members,
 }
-"""Checks by name, in the order in which they are run."""
+"""Checks of names, units and axes by name, in the order in which they are run."""
 
 
-def _checks(source: Source | None) -> dict[str, Callable[[xr.Dataset], str]]:
-    return CHECKS if source is None else CHECKS | {"phases": lambda m: _phases(m, source)}
+def _checks(survey: _Survey, source: Source | None) -> dict[str, Callable[[xr.Dataset], str]]:
+    of_values = {n: lambda _, n=n: survey.outcome(n) for n in (*SAMPLE_CHECKS, "members")}
+    of_phases = {} if source is None else {"phases": lambda m: _phases(m, source)}
+    return CHECKS | of_values | of_phases
+
+
+def _notes(monthly: xr.Dataset, survey: _Survey) -> list[str]:
+    """Return the decisions of a dataset's reader, then what is unusual in its data."""
+    of_reader = monthly.attrs.get("mpcf_notes", "").splitlines()
+    return list(dict.fromkeys([*of_reader, *note_first_layer(monthly), *survey.notes.values()]))
 
 
 def _phases(monthly: xr.Dataset, source: Source) -> str:

@@ -22,6 +22,7 @@ from scipy import special
 from mpcf.errors import DataError, InvalidChoice
 from mpcf.ground.years import refuse_gaps, year_gap
 from mpcf.method.band import band_pass
+from mpcf.method.dependence import vif_beside_dependent
 from mpcf.method.least_squares import fit_cells
 from mpcf.method.moisture import MEANINGS, moisture_index
 from mpcf.method.panel import EFFECTS, ERRORS, Panel
@@ -521,11 +522,23 @@ def collinearity(x: xr.DataArray, estimator: str = "raw trend") -> xr.Dataset:
     Returns
     -------
     Dataset (...)
-        ``vif`` (predictor, ...) and ``condition_number``, both 1 at best; NaN where predictors
-        depend on each other.
+        ``vif`` (predictor, ...) and ``condition_number``, both 1 at best. NaN where predictors
+        depend on each other: ``vif`` of those alone, ``condition_number`` of all.
     """
     nothing = x.isel(predictor=slice(0, 0)).rename(predictor="flux").drop_vars("flux")
-    return _in_cells(nothing, x, estimator, "none", wanted=("vif", "condition_number"))
+    near = _in_cells(nothing, x, estimator, "none", wanted=("vif", "condition_number"))
+    if near["vif"].chunks is None and near["vif"].isnull().any():
+        rows = transform(x, estimator).stack(row=("member", "year"), create_index=False)
+        near["vif"] = near["vif"].fillna(
+            xr.apply_ufunc(
+                vif_beside_dependent,
+                rows,
+                input_core_dims=[["predictor", "row"]],
+                output_core_dims=[["predictor"]],
+                vectorize=True,
+            )
+        )
+    return near
 
 
 def _in_cells(

@@ -12,14 +12,25 @@ from mpcf.ground.geography import grid_cell_area
 
 @pytest.fixture
 def good(monthly):
+    """Vary the values of two cells a little by cell, month and member, as those of a model do."""
     wide = monthly.isel(lon=[0, 1]).isel(lat=[0, 0]).assign_coords(lat=[60.0, 64.0])
     area = grid_cell_area(wide["lat"], wide["lon"]).assign_attrs(units="m2")
     co2 = xr.full_like(wide["tas"].isel(lat=0, lon=0, drop=True), 400.0).assign_attrs(units="ppm")
-    return wide.assign(areacella=area, co2=co2)
+    wide = wide.assign(areacella=area, co2=co2, rh=1.2 * wide["ra"])
+    cell = xr.DataArray([[0.0, 0.01], [0.02, 0.03]], dims=("lat", "lon"))
+    month = 0.1 * np.sin(wide["time"].dt.month * np.pi / 6)
+    factor = 1 + cell + month + 0.001 * wide["member"]
+    for name in ("gpp", "ra", "rh", "pr", "snd", "mrsll", "mrsfl"):
+        wide[name] = wide[name].dims, (wide[name] * factor).transpose(*wide[name].dims).values
+        wide[name].attrs = monthly[name].attrs
+    for name in ("tas", "tsl"):
+        wide[name] = wide[name].dims, (wide[name] + factor).transpose(*wide[name].dims).values
+        wide[name].attrs = monthly[name].attrs
+    return wide
 
 
 def test_a_good_dataset_passes(good):
-    assert len(check_monthly(good)) == 8
+    assert len(check_monthly(good)) == 11
     assert {finding.status for finding in examine(good)} == {"ok"}
 
 
@@ -53,7 +64,7 @@ def spoil(dataset, name, change, **attrs):
 FAULTS = {
     "flux out of land": (
         lambda d: spoil(d, "gpp", lambda v: -v),
-        "'gpp' of member 1 runs from -3e-08",
+        "'gpp' of member 1 runs from -3.393e-08",
     ),
     "°C for K": (lambda d: spoil(d, "tas", lambda v: v - 273.15), "look at its unit"),
     "fill values": (lambda d: spoil(d, "pr", lambda v: v.fillna(0) + 1e36), "fill value"),
@@ -67,7 +78,7 @@ FAULTS = {
     "km2": (lambda d: spoil(d, "areacella", lambda v: v / 1e6), "0.0 % of the area"),
     "thousandth": (
         lambda d: spoil(d, "pr", lambda v: v / 1000),
-        "'pr' of member 1 has the mean 2e-08",
+        "'pr' of member 1 has the mean 2.0.e-08",
     ),
     "fraction as %": (lambda d: spoil(d, "co2", lambda v: v / 1e6), "'co2' .*look at its unit"),
     "a month without values": (

@@ -358,6 +358,26 @@ def test_shares_of_predictors_that_resemble_each_other_are_said_to_be_one():
     assert "moisture and temperature" in collinearity_note(collinearity(x)["vif"])
 
 
+@pytest.mark.parametrize("estimator", ["raw trend", "year effects", "first differences"])
+def test_only_predictors_that_depend_on_each_other_are_named(estimator):
+    rng = np.random.default_rng(3)
+    x = xr.DataArray(
+        rng.normal(size=(4, 4, 60)),
+        {"predictor": ["a", "b", "c", "d"]},
+        ("predictor", "member", "year"),
+    )
+    x[3] = x[1] + 0.5 * x[3].values
+    expected = collinearity(x.isel(predictor=[0, 1, 3]), estimator)["vif"]
+    x[2] = 3 * x[0].values + 5
+    near = collinearity(x, estimator)
+    np.testing.assert_allclose(near["vif"], [np.nan, expected[1], np.nan, expected[2]], rtol=1e-6)
+    assert np.isnan(near["condition_number"])
+    assert collinearity_note(near["vif"]).startswith("The share of a and c cannot be separated")
+    x[2] = 7.0
+    found = collinearity_note(collinearity(x, estimator)["vif"])
+    assert found.startswith("The share of c cannot be separated")
+
+
 def with_a_gap(values):
     """Return values without the years 2020 to 2059 of 2000 to 2099."""
     return values.isel(year=[*range(20), *range(60, 100)])

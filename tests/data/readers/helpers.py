@@ -45,6 +45,7 @@ def make_ensemble(members=2, years=4, calendar="noleap"):
         values = rng.uniform(low, high, [len(coords[d]) for d in dims]).astype("float32")
         values = np.where(has_soil, values, np.float32(np.nan)) if "lat" in dims else values
         data[name] = (dims, values, {"units": MONTHLY[name].units})
+    _put_water_into_layers(data, np.diff(edges))
     out = xr.Dataset(data, coords, {"title": "a test", "mpcf_synthetic": "true"})
     out["time_bnds"] = bounds
     out["depth_bnds"] = (("depth", "bnds"), np.column_stack([edges[:-1], edges[1:]]))
@@ -53,6 +54,14 @@ def make_ensemble(members=2, years=4, calendar="noleap"):
     for name, values in (("sftlf", land), ("sftgif", ice)):
         out[name] = (("lat", "lon"), values.astype("float32"), {"units": "%"})
     return out
+
+
+def _put_water_into_layers(data, thickness):
+    """Scale soil water to what fits into its layers, liquid where it thaws and ice where not."""
+    thawed = np.where(data["tsl"][1] > 273.15, 0.98, 0.03).astype("float32")
+    filled = (data["mrsll"][1] / 200 + 0.05) * 1e3 * thickness[:, None, None].astype("float32")
+    data["mrsll"] = (data["mrsll"][0], filled * thawed, data["mrsll"][2])
+    data["mrsfl"] = (data["mrsfl"][0], filled * (1 - thawed), data["mrsfl"][2])
 
 
 def assert_same(found, expected):
