@@ -35,6 +35,8 @@ def stored_cesm(cesm_folder):
 
 @pytest.fixture(scope="session")
 def stored_cmip6(cmip6_folder):
-    runs, fixed = cmip6_catalogue.open_runs(str(cmip6_folder / "catalog.json"), None, ["demo"], [])
+    runs, fixed, _ = cmip6_catalogue.open_runs(
+        str(cmip6_folder / "catalog.json"), None, ["demo"], []
+    )
     members = {m: {p.path: p.raw.load() for p in pieces} for m, pieces in runs.items()}
     return members, {p.path: p.raw.load() for p in fixed}
