@@ -17,9 +17,9 @@ def open_store(path: str, member: str, name: str) -> xr.Dataset:
     Return a Zarr store of format 2 or 3, with or without consolidated metadata: lazy.
 
     What Zarr calls the fill value of an array stands in for chunks that are not there. xarray takes
-    that of format 2 as missing data too, where it is 0 by default, so that true zeros would be lost.
-    A floating-point array with the fill value 0 is therefore read as it is, if all its chunks are
-    there.
+    that of format 2 as missing data too, where it is 0 by default, so that true zeros would be
+    lost. A floating-point array with the fill value 0 is therefore read as it is, if all its chunks
+    are there.
 
     Parameters
     ----------

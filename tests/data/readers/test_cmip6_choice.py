@@ -1,6 +1,6 @@
 """Which stores of a CMIP6 catalogue are read: versions, order, overlap, maps, members."""
 
-import json
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -17,22 +17,7 @@ from mpcf.errors import DataError
 from .helpers import assert_same
 
 OLD, NEW = 20190101, 20200101
-
-
-@pytest.fixture
-def catalogue(cmip6_folder, tmp_path):
-    """Return a function that writes a catalogue of the exported stores and of changed ones."""
-
-    def write(change=lambda table: table, **top):
-        table = pd.read_csv(cmip6_folder / "catalog.csv").drop(columns="dcpp_init_year")
-        table["zstore"] = [f"{cmip6_folder}/{path}" for path in table["zstore"]]
-        change(table.assign(version=NEW)).to_csv(tmp_path / "catalog.csv", index=False)
-        document = json.loads((cmip6_folder / "catalog.json").read_text()) | top
-        (tmp_path / "catalog.json").write_text(json.dumps(document))
-        return str(tmp_path / "catalog.json")
-
-    write.folder = tmp_path
-    return write
+"""Versions; that of the fixture `catalogue` is the newer."""
 
 
 def rows(table, name, member=None):
@@ -131,7 +116,7 @@ def pieces_of(stored, cuts, order, experiment=lambda part: "demo"):
         members[member] = []
         for path, raw in own.items():
             edges = [0, *cuts, raw.sizes["time"]]
-            parts = [raw.isel(time=slice(*pair)) for pair in zip(edges, edges[1:], strict=False)]
+            parts = [raw.isel(time=slice(*pair)) for pair in pairwise(edges)]
             for i in order(len(parts)):
                 members[member].append(Piece(f"{path}/{i}", member, parts[i], experiment(i)))
     return members, [Piece(p, "r1i1p1f1", raw, "demo") for p, raw in stored[1].items()]
@@ -238,12 +223,13 @@ def test_the_parent_comes_before_the_historical_experiment(catalogue, ensemble):
     changed = altered(own, catalogue.folder, name, with_parent, "child")
     table.loc[own.index, "zstore"] = changed["zstore"].values
     table.to_csv(catalogue.folder / "catalog.csv", index=False)
-    assert "come from esm-1pct" in notes(found := read(place))
+    found = read(place)
     assert_same(found, ensemble)
+    assert "come from esm-1pct" in notes(found)
 
 
 def test_maps_of_another_age_are_not_taken(catalogue):
-    with pytest.raises(DataError, match="'sftlf' .* is missing"):
+    with pytest.raises(DataError, match=r"'sftlf' .* is missing"):
         read(elsewhere(catalogue, lgm=0.5))
 
 
