@@ -1,5 +1,6 @@
 """The table of a CMIP6 or CMIP7 catalogue, in whatever form it comes."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -170,6 +171,17 @@ def test_a_missing_column_is_answered_with_those_that_are_needed(catalogue, abse
         DataError, match=rf"no column {absent}; it needs source_id, .*, zstore, and"
     ):
         read_table(place)
+
+
+def test_the_catalogue_of_the_page_is_read(tmp_path):
+    page = (Path(__file__).parents[3] / "book" / "use-your-own-data.md").read_text()
+    _, _, section = page.partition("### A local catalogue")
+    for language, name in (("text", "catalog.csv"), ("json", "catalog.json")):
+        (tmp_path / name).write_text(re.search(rf"```{language}\n(.*?)```", section, re.S)[1])
+    table = read_table(str(tmp_path / "catalog.json"))
+    assert list(table["variable_id"]) == ["gpp", "gpp", "tas", "sftlf"]
+    assert set(table["kind"]) == {"netcdf"}
+    assert Path(table["path"].iloc[0]).parent == tmp_path
 
 
 # ------------------------------------------------------------------------ optional variables

@@ -68,7 +68,9 @@ def test_fill_values_come_through_opendap_whatever_their_type(tmp_path):
                 expected[name] = np.array([0.1, np.nan, 0.3], dtype)
     xr.Dataset(variables).drop_encoding().to_netcdf(
         tmp_path / "fills.nc",
-        encoding={n: {"_FillValue": None} for n, v in variables.items() if "_FillValue" not in v[2]},
+        encoding={
+            n: {"_FillValue": None} for n, v in variables.items() if "_FillValue" not in v[2]
+        },
     )
     with opendap_server(tmp_path) as address:
         found = files.open_piece(f"{address}fills.nc", "001").raw.load()
