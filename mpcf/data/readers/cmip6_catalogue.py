@@ -84,8 +84,8 @@ def open_runs(
                     raise
                 notes.append(f"{row.variable_id} is left out: {error}")
                 opened[member] = [p for p in opened[member] if row.variable_id not in p]
-    first = next(iter(opened.values()))[0]
-    parent = str(first.raw.attrs.get("parent_experiment_id", ""))
+    parents = [p.raw.attrs.get("parent_experiment_id", "") for p in next(iter(opened.values()))]
+    parent = next((str(name) for name in parents if name), "")
     maps = _nearest(chosen.maps, experiments, list(chosen.members), parent)
     return opened, [_open(row) for row in maps.itertuples()], notes
 
@@ -196,9 +196,9 @@ def _select(
     dropped.append(maps.drop(kept.index).merge(used[list(_DATASET)], on=list(_DATASET)))
     found = {member: _newest(rows) for member, rows in found.items()}
     notes += _older([*found.values(), used], dropped)
-    labels = set(complete.values())
-    order = (~kept["grid_label"].isin(labels)).sort_values(kind="stable").index
-    return _Selection(found, kept.loc[order], notes)
+    on_grid = kept["grid_label"].isin(set(complete.values()))
+    elsewhere = ~kept["variable_id"].isin(kept.loc[on_grid, "variable_id"])
+    return _Selection(found, kept[on_grid | elsewhere], notes)
 
 
 def _newest(rows: pd.DataFrame) -> pd.DataFrame:
@@ -225,22 +225,21 @@ def _older(kept: Sequence[pd.DataFrame], dropped: Sequence[pd.DataFrame]) -> lis
 def _nearest(
     maps: pd.DataFrame, experiments: Sequence[str], members: Sequence[str], parent: str
 ) -> pd.DataFrame:
-    """Keep, of each map and grid, what is closest to the runs; several rows if equally close."""
-    chain = {name: 1 for name in _HISTORY} | {name: 2 for name in _CONTROL}
-    chain |= {parent: 0}
+    """Keep what is closest to the runs of each map and grid; several rows if equally close."""
+    chain = dict.fromkeys(_CONTROL, 3) | dict.fromkeys(_HISTORY, 2) | {parent: 1}
+    chain |= dict.fromkeys(experiments, 0)
     physics = {_physics(member) for member in members}
-
-    def distance(row) -> tuple[int, bool, bool]:
-        own = row.experiment_id in experiments
-        rank = -1 if own else chain.get(row.experiment_id, 3)
-        return rank, row.member_id not in members, _physics(row.member_id) not in physics
-
-    maps = maps[~maps["experiment_id"].isin([n for n in OTHER_COASTS if n not in experiments])]
-    rank = [distance(row) for row in maps.itertuples()]
-    order = sorted(set(rank))
-    maps = maps.assign(far=[order.index(r) for r in rank])
+    maps = maps[~maps["experiment_id"].isin(set(OTHER_COASTS) - set(experiments))]
+    maps = maps.assign(
+        rank=maps["experiment_id"].map(chain).fillna(len(chain)),
+        is_other=~maps["member_id"].isin(members),
+        differs=~maps["member_id"].map(_physics).isin(physics),
+    )
+    far = ["rank", "is_other", "differs"]
+    maps = maps.assign(far=maps.groupby(far).ngroup())
     nearest = maps.groupby(["variable_id", "grid_label"])["far"].transform("min")
-    return maps[maps["far"] == nearest]
+    maps = maps[maps["far"] == nearest]
+    return maps.sort_values("member_id", key=lambda column: column.map(natural_order))
 
 
 def _choose(

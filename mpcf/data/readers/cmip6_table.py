@@ -34,6 +34,7 @@ BRANDS = {
 """Variable → branding suffix of CMIP7 with which it is read (doi 10.5281/zenodo.17250297): monthly
 means over the land or the whole cell, maps independent of time."""
 
+_SUFFIX = r"\w+-\w+-\w+-\w+"
 _REALMS = ("aerosol", "atmos", "atmosChem", "land", "landIce", "ocean", "ocnBgchem", "seaIce")
 
 
@@ -97,7 +98,8 @@ def read_table(place: str) -> pd.DataFrame:
     table["version"] = table["version"].fillna("").astype(str).str.removesuffix(".0")
     ages = {version: age for age, version in enumerate(sorted(set(table["version"]), key=_age))}
     table["kind"] = table["kind"].astype(str).str.lower()
-    return table.assign(age=table["version"].map(ages)).drop_duplicates([*COLUMNS, "path"])
+    table = table.assign(age=table["version"].map(ages)).sort_values(["path", "age"])
+    return table.drop_duplicates([*COLUMNS, "path"], keep="last", ignore_index=True)
 
 
 def _age(version: str) -> list[tuple[int, str]]:
@@ -114,7 +116,7 @@ def _with_tables(table: pd.DataFrame, place: str) -> pd.DataFrame:
     if "variable_id" not in table.columns:
         return table
     parts = table["variable_id"].astype(str).str.partition("_")
-    brand = parts[2]
+    brand = parts[2].where(parts[2].str.fullmatch(_SUFFIX), "")
     if "branding_suffix" in table.columns:
         brand = brand.where(brand != "", table["branding_suffix"].fillna("").astype(str))
     branded = brand != ""

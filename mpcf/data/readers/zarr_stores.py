@@ -62,6 +62,9 @@ def open_store(path: str, member: str, name: str) -> xr.Dataset:
     except Exception as error:
         text = f"the store {path} (member {member}) can't be opened: {error}"
         raise (Unreachable(text) if "://" in path else DataError(text)) from error
+    if name not in raw.variables:
+        hint = "; over a network it needs consolidated metadata" if "://" in path else ""
+        raise DataError(f"the store {path} (member {member}) has no variable {name}{hint}")
     for own, variable in raw.variables.items():
         array = store.members[own]
         is_default = array.metadata.zarr_format == 2 and array.fill_value == 0
@@ -69,8 +72,7 @@ def open_store(path: str, member: str, name: str) -> xr.Dataset:
             variable.attrs.pop("_FillValue", None)
             if (declared := array.attrs.get("_FillValue")) is not None and _is_number(declared):
                 variable.attrs["_FillValue"] = declared
-    if name in raw.variables:
-        _check_chunks(store.members[name], raw.variables[name].attrs, name, where)
+    _check_chunks(store.members[name], raw.variables[name].attrs, name, where)
     return decode(raw, name, where)
 
 

@@ -57,5 +57,5 @@ def catalogue(cmip6_folder, tmp_path):
         (tmp_path / "catalog.json").write_text(json.dumps(document))
         return str(tmp_path / "catalog.json")
 
-    write.folder = tmp_path
+    write.folder, write.stores = tmp_path, cmip6_folder
     return write

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mpcf.data.readers import cmip6, cmip6_catalogue
@@ -268,6 +268,40 @@ def test_the_largest_ensemble_of_one_physics_is_taken():
     kept, said = cmip6_catalogue._one_ensemble(complete, named=False)
     assert list(kept) == ["r1i1p1f2", "r2i1p1f2", "r1i2p1f2"]
     assert "r1i1p1f1" in said[0]
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_choice_does_not_depend_on_the_order_of_the_rows(catalogue, random):
+    """With versions, physics, grids and maps of other experiments beside what is to be read."""
+
+    def beside(table):
+        fixed = table[table.table_id == "fx"].assign(member_id="r7i1p1f1")
+        extra = [
+            table.assign(version="v20190101", zstore=table["zstore"] + "_old"),
+            table.assign(version=None, zstore=table["zstore"] + "_older"),
+            renamed(table[table.member_id == "r2i1p1f1"], "r2i1p1f1", "r1i1p2f1"),
+            table.assign(grid_label="gr", zstore=table["zstore"] + "_gr"),
+            table.assign(source_id="Z-model"),
+            *(
+                fixed.assign(experiment_id=name, zstore=f"/{name}/" + fixed["variable_id"])
+                for name in ("lgm", "piControl", "historical", "demo")
+            ),
+        ]
+        whole = pd.concat([*extra, table.assign(version="20200101")], ignore_index=True)
+        return whole.iloc[random.sample(range(len(whole)), len(whole))]
+
+    place = catalogue(beside)
+    table = pd.read_csv(catalogue.folder / "catalog.csv")
+    chosen = cmip6_catalogue._select(place, None, ["demo"], [])
+    assert list(chosen.members) == ["r1i1p1f1", "r2i1p1f1"]
+    for member, found in chosen.members.items():
+        names = table.loc[(table.member_id == member) & (table.table_id != "fx"), "variable_id"]
+        assert sorted(found["variable_id"]) == sorted(set(names))
+        assert not found["path"].str.contains("_old|_gr").any()
+    maps = cmip6_catalogue._nearest(chosen.maps, ["demo"], list(chosen.members), "piControl")
+    assert sorted(maps["variable_id"]) == ["areacella", "sftgif", "sftlf"]
+    assert maps["path"].str.startswith(str(catalogue.stores)).all()
 
 
 # ------------------------------------------------------------------- what a catalogue lacks

@@ -11,6 +11,8 @@ from mpcf.data.readers.fills import decode
 from mpcf.data.readers.zarr_stores import open_store
 from mpcf.errors import DataError
 
+from .helpers import http_server
+
 VALUES = np.float32([[0.0, 1.0, np.nan], [2.0, 0.0, np.nan]])
 
 
@@ -52,6 +54,21 @@ def test_every_format_with_and_without_consolidated_metadata(stored, zarr_format
     found = stored(zarr_format, consolidated)
     np.testing.assert_array_equal(found["snd"], VALUES)
     np.testing.assert_array_equal(found["lat"], [0.0, 50.0, 80.0])
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_store_without_its_variable_says_what_it_may_need(stored, tmp_path, zarr_format):
+    """A server without listings shows no arrays unless their metadata are consolidated."""
+    stored(zarr_format)
+    (tmp_path / "snd.zarr" / "index.html").write_text("no listing")
+    with http_server(tmp_path) as address:
+        with pytest.raises(DataError, match="has no variable snd; over a network it needs cons"):
+            open_store(f"{address}snd.zarr", "r1i1p1f1", "snd")
+        shutil.rmtree(tmp_path / "snd.zarr")
+        stored(zarr_format, consolidated=True)
+        found = open_store(f"{address}snd.zarr", "r1i1p1f1", "snd")
+        np.testing.assert_array_equal(found["snd"], VALUES)
 
 
 def test_zeros_are_values_where_zarrs_default_fill_value_is_zero(stored):
