@@ -19,6 +19,7 @@ from mpcf.data import catalog, sources
 from mpcf.errors import (
     BookError,
     DataError,
+    InvalidChoice,
     SiteError,
     SourceUnavailable,
     faults_at,
@@ -98,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a parameter of the notebooks; may be given several times",
     )
+    # papermill's spelling, which is answered with the right one
+    settings.add_argument("-p", nargs=2, action="append", default=[], help=argparse.SUPPRESS)
     cluster = argparse.ArgumentParser(add_help=False)
     cluster.add_argument(
         "--scheduler",
@@ -134,6 +137,10 @@ _DESCRIPTION = "Moisture-amplified Permafrost Carbon Feedback: run and render th
 
 def _chosen(options: argparse.Namespace) -> runs.Run:
     """Return the run that the options describe, after checking all names in them."""
+    if options.p:
+        known = {k: v for defaults in runs.parameters().values() for k, v in defaults.items()}
+        texts = [runs.spelling(name, value, known.get(name, "")) for name, value in options.p]
+        raise InvalidChoice(f"there is no option -p; write {' '.join(texts)}")
     settings = runs.read_settings(options.set)
     for name in (options.source, *settings.get("models", ())):
         catalog.entry(name)

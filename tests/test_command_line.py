@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 
 from mpcf import __main__
-from mpcf.pipeline import site
+from mpcf.pipeline import runs, site
 from mpcf.pipeline.runs import Run
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +73,26 @@ def test_site_that_is_not_made_names_what_makes_it(book, capsys):
     line = refused(capsys, "--source", "ircc", "--quick")
     assert line.endswith("make it with: make book SOURCE=ircc QUICK=1")
     assert "did you mean ircc" in refused(capsys, "--source", "irrc")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("--set models=[a]", "expected a list such as []; write --set \"models=['a']\""),
+        ("--set models=a,b", "write --set \"models=['a', 'b']\""),
+        ("--set models=['a']", "the catalogue has no entry 'a'"),
+        ("-p models a", "there is no option -p; write --set \"models=['a']\""),
+        ("-p depth 1.0 -p uptake nep", "write --set depth=1.0 --set uptake=nep"),
+    ],
+)
+def test_a_setting_in_another_spelling_is_answered_with_the_right_one(
+    book, capsys, monkeypatch, given, text
+):
+    defaults = {"models": [], "depth": 3.0, "uptake": "nep"}
+    monkeypatch.setattr(runs, "parameters", lambda: {"09-across-models": defaults})
+    assert __main__.main(["book", *given.split(" ")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
 
 
 def test_one_error_is_one_error(book, capsys):

@@ -315,7 +315,7 @@ def _only(mapping: dict, allowed: tuple[str, ...], where: str) -> None:
 
 def _parse(where: str, name: str, raw: Any) -> Source:
     if not isinstance(raw, dict) or not isinstance(raw.get("metadata"), dict):
-        raise CatalogError(f"{where} must have {', '.join(_BESIDE)}")
+        raise CatalogError(f"{where} must have {', '.join(_BESIDE)}; {_whole_entry('cesm')}")
     _only(raw, _BESIDE, where)
     beside = {"name": name} | {key: value for key, value in raw.items() if key != "metadata"}
     metadata = raw["metadata"]
@@ -332,7 +332,40 @@ def _parse(where: str, name: str, raw: Any) -> Source:
         # a misspelt key is also missing under its correct name; report only the misspelling
         misspelt = [fault for fault in faults if fault["type"] == "extra_forbidden"]
         text = "; ".join(_in_words(fault, metadata) for fault in misspelt or faults)
+        if not misspelt and any(fault["type"] in _INCOMPLETE for fault in faults):
+            text += f"; {_whole_entry(metadata.get('convention'))}"
         raise CatalogError(f"{where}: {text}") from error
+
+
+_INCOMPLETE = ("missing", "union_tag_not_found")
+
+
+def _whole_entry(convention: object) -> str:
+    """Show a whole entry as one line of YAML, which can be copied into the catalogue."""
+    import yaml
+
+    arguments: dict = {"urlpath": "/data/my-ensemble"}
+    driver = {"standard": "zarr", "record": "csv", "cmip6": ESM_DRIVER}.get(str(convention))
+    metadata: dict = {
+        "convention": convention if convention in CONVENTIONS else "cesm",
+        "phases": {"warming": [2000, 2050], "mitigation": [2051, 2116], "net-zero": [2117, 2300]},
+        "citation": "whom to cite",
+        "licence": "what is allowed",
+        "is_synthetic": False,
+    }
+    if convention == "cmip6":
+        arguments = {"obj": "/data/catalog.json"}
+        metadata |= {"experiments": ["esm-bell-1000PgC"]}
+    elif convention == "record":
+        metadata |= {"phases": {}, "url": "https://example.org/table.csv", "sha256": "of the file"}
+    entry = {
+        "driver": driver or "netcdf",
+        "description": "my data",
+        "args": arguments,
+        "metadata": metadata,
+    }
+    text = yaml.safe_dump({"mine": entry}, sort_keys=False, default_flow_style=True, width=10_000)
+    return f"a whole entry: {text.strip()[1:-1]}"
 
 
 _IN_WORDS = {

@@ -166,7 +166,7 @@ MONTHLY: dict[str, Variable] = {
             "kg m-2",
             _SURFACE,
             cesm=("TOTSOMC",),
-            table="Lmon",
+            table="Emon",
             required=False,
         ),
         Variable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from mpcf.errors import InvalidChoice, MissingFile, NotebookError, UnknownName
 from mpcf.folders import build_dir, project_root
 
 DEMO = "demo"
+
+_NAME = re.compile(r"[^\s,'\"()\[\]]+")
 
 
 @dataclass(frozen=True)
@@ -173,10 +176,41 @@ def _as_type_of(default: object, text: str, name: str) -> object:
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(default):
+        advice = f"; write {spelling(name, text, default)}" if isinstance(default, list) else ""
         raise InvalidChoice(
-            f"{name}={text}: expected a {type(default).__name__} such as {default!r}"
+            f"{name}={text}: expected a {type(default).__name__} such as {default!r}{advice}"
         )
     return value
+
+
+def spelling(name: str, text: str, default: object) -> str:
+    """
+    Return a setting as it is written on the command line, in quotes where the shell needs them.
+
+    Parameters
+    ----------
+    name : str
+        A parameter.
+    text : str
+        Its value as it was given, such as the names of a list without quotes.
+    default : object
+        The parameter's default.
+
+    Returns
+    -------
+    str
+        The option.
+
+    Examples
+    --------
+    >>> print(spelling("models", "[a, b]", []))
+    --set "models=['a', 'b']"
+    >>> print(spelling("depth", "1.0", 3.0))
+    --set depth=1.0
+    """
+    if isinstance(default, list):
+        return f'--set "{name}={_NAME.findall(text)}"'
+    return f"--set {name}={text}"
 
 
 def notebooks_folder() -> Path:

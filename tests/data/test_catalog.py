@@ -472,6 +472,28 @@ def test_a_wrong_value_is_named_with_file_entry_and_key(book, changes, words):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("convention", catalog.CONVENTIONS)
+@pytest.mark.parametrize("kept", [["convention"], ["convention", "licence"], None])
+def test_an_incomplete_entry_is_answered_with_what_it_lacks_and_a_whole_one(book, convention, kept):
+    entry = an_entry(metadata={"convention": convention, "licence": "none"})
+    del entry["description"]
+    if kept is None:
+        del entry["metadata"]
+    else:
+        entry["metadata"] = {key: entry["metadata"][key] for key in kept}
+    write_catalogue(book, mine=entry)
+    with pytest.raises(errors.CatalogError) as refused:
+        catalog.entry("mine")
+    text, _, whole = str(refused.value).partition("a whole entry: ")
+    if kept is None:
+        assert "must have driver, description, args, metadata" in text
+    else:
+        assert all(f"lacks '{key}'" in text for key in ("description", "citation"))
+        assert ("lacks 'licence'" in text) == ("licence" not in kept)
+    write_catalogue(book, **yaml.safe_load(whole))
+    assert catalog.entry("mine").convention == (convention if kept else "cesm")
+
+
 def test_a_misspelt_key_is_answered_with_the_closest(book):
     metadata = an_entry()["metadata"]
     metadata["conventoin"] = metadata.pop("convention")

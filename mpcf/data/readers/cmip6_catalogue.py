@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
-import xarray as xr
-
-from mpcf.data.readers.cmip6 import TABLES, lacking
+from mpcf.data.readers.cmip6 import OPTIONAL, TABLES, lacking
+from mpcf.data.readers.cmip6_table import KINDS, read_table
 from mpcf.data.readers.fields import Piece
-from mpcf.data.readers.files import is_remote, natural_order
+from mpcf.data.readers.files import is_remote, natural_order, open_piece
+from mpcf.data.readers.zarr_stores import open_store
 from mpcf.data.variables import MAPS
-from mpcf.errors import DataError, Unreachable
+from mpcf.errors import DataError, suggestion
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-_COLUMNS = (*("source_id", "experiment_id", "member_id", "table_id", "variable_id", "grid_label"),)
+ANY_GRID = ("co2mass", "warming", "co2")
+"""Series without a map, which may have a grid label of their own."""
+
+OTHER_COASTS = ("lgm", "midPliocene-eoi400")
+"""Experiments of CMIP6 with the coasts and ice sheets of another age; their maps are not used."""
+
+_HISTORY = ("historical", "esm-hist")
+_CONTROL = ("piControl", "esm-piControl")
+_DATASET = ("source_id", "experiment_id", "member_id", "table_id", "variable_id", "grid_label")
+_PHYSICS = re.compile(r"p\d+f\d+")
 _MODELS_SHOWN = 8
 
 
 def open_runs(
     place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
-) -> tuple[dict[str, list[Piece]], list[Piece]]:
+) -> tuple[dict[str, list[Piece]], list[Piece], list[str]]:
     """
     Open the runs of a model through intake-esm.
+
+    Of several versions of a dataset, the newest is opened. Maps that do not change are those of the
+    runs themselves; without them, those of their parent, of the historical or of the control
+    experiment, in this order.
 
     Parameters
     ----------
@@ -40,14 +54,16 @@ def open_runs(
     experiments : sequence of str
         ``experiment_id``, in chronological order; each ends where the next begins.
     members : sequence of str
-        ``member_id``; if empty, all complete members.
+        ``member_id``; if empty, all complete members with the same physics and forcing.
 
     Returns
     -------
     members : dict of str to list of Piece
         Member → its open stores, in the order of the experiments.
     fixed : list of Piece
-        Open stores of cell area, land and ice fraction.
+        Open stores of cell area, land and ice fraction, the preferred ones first.
+    notes : list of str
+        What had to be decided.
 
     Raises
     ------
@@ -57,11 +73,21 @@ def open_runs(
         If the catalogue or a store can't be reached.
     """
     chosen = _select(place, model, experiments, members)
-    opened = {
-        member: [_open(path, member, chosen.is_zarr) for path in paths]
-        for member, paths in chosen.members.items()
-    }
-    return opened, [_open(path, "fx", chosen.is_zarr) for path in chosen.fixed]
+    notes, opened = [*chosen.notes], {}
+    for member, rows in chosen.members.items():
+        opened[member] = []
+        for row in rows.itertuples():
+            try:
+                opened[member].append(_open(row))
+            except DataError as error:
+                if row.variable_id not in OPTIONAL:
+                    raise
+                notes.append(f"{row.variable_id} is left out: {error}")
+                opened[member] = [p for p in opened[member] if row.variable_id not in p]
+    parents = [p.raw.attrs.get("parent_experiment_id", "") for p in next(iter(opened.values()))]
+    parent = next((str(name) for name in parents if name), "")
+    maps = _nearest(chosen.maps, experiments, list(chosen.members), parent)
+    return opened, [_open(row) for row in maps.itertuples()], notes
 
 
 def open_one(
@@ -87,8 +113,7 @@ def open_one(
         The open store.
     """
     chosen = _select(place, model, experiments, members)
-    member, paths = next(iter(chosen.members.items()))
-    return _open(paths[0], member, chosen.is_zarr)
+    return _open(next(next(iter(chosen.members.values())).itertuples()))
 
 
 def input_places(
@@ -111,8 +136,8 @@ def input_places(
     Returns
     -------
     list of str
-        The catalogue, its table, and the stores and files of the chosen runs; for a catalogue or
-        table on the network, only its address.
+        The catalogue, its table, the stores and files of the chosen runs, and the model's maps; for
+        a catalogue or table on the network, only its address.
 
     Raises
     ------
@@ -126,8 +151,8 @@ def input_places(
     if "://" in (table := _table_file(place)):
         return [place, table]
     chosen = _select(place, model, experiments, members)
-    stores = [path for paths in chosen.members.values() for path in paths]
-    return [place, *([table] if table else []), *stores, *chosen.fixed]
+    stores = [path for rows in chosen.members.values() for path in rows["path"]]
+    return [place, *([table] if table else []), *stores, *chosen.maps["path"]]
 
 
 def _table_file(place: str) -> str:
@@ -139,6 +164,7 @@ def _table_file(place: str) -> str:
         name = json.loads(path.read_text(encoding="utf-8")).get("catalog_file") or ""
     except (ValueError, AttributeError) as error:
         raise DataError(f"{place} is not an intake-esm catalogue: {error}") from error
+    name = os.path.expanduser(name.removeprefix("file://"))
     if not name or "://" in name:
         return name
     return str(Path(name).absolute() if Path(name).exists() else path.absolute().parent / name)
@@ -146,58 +172,80 @@ def _table_file(place: str) -> str:
 
 @dataclass(frozen=True)
 class _Selection:
-    """Paths of the chosen runs."""
+    """Rows of the chosen runs, and of all maps of their model."""
 
-    members: dict[str, list[str]]
-    fixed: list[str]
-    is_zarr: bool
+    members: dict[str, pd.DataFrame]
+    maps: pd.DataFrame
+    notes: list[str]
 
 
 def _select(
     place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
 ) -> _Selection:
-    table, column, is_zarr = _table(place)
-    chosen, complete = _choose(table, model, experiments, members)
-    own = table[(table["source_id"] == chosen)]
-    found: dict[str, list[str]] = {}
-    for member in sorted(complete, key=natural_order):
-        rows = _rows(own, complete[member], experiments, member)
-        found[member] = [_absolute(path, place) for path in rows[column]]
+    table = read_table(place)
+    chosen, complete, notes = _choose(table, model, experiments, members)
+    own = table[table["source_id"] == chosen]
+    found = {
+        member: _rows(own, complete[member], experiments, member)
+        for member in sorted(complete, key=natural_order)
+    }
     maps = own[(own["table_id"] == "fx") & own["variable_id"].isin(MAPS)]
-    near = maps.assign(far=~maps["experiment_id"].isin(experiments)).sort_values("far")
-    first = near.drop_duplicates(["variable_id", "grid_label"])
-    return _Selection(found, [_absolute(path, place) for path in first[column]], is_zarr)
+    kept = _newest(maps)
+    dropped = [rows.drop(_newest(rows).index) for rows in found.values()]
+    used = kept[kept["experiment_id"].isin(experiments)]
+    dropped.append(maps.drop(kept.index).merge(used[list(_DATASET)], on=list(_DATASET)))
+    found = {member: _newest(rows) for member, rows in found.items()}
+    notes += _older([*found.values(), used], dropped)
+    on_grid = kept["grid_label"].isin(set(complete.values()))
+    elsewhere = ~kept["variable_id"].isin(kept.loc[on_grid, "variable_id"])
+    return _Selection(found, kept[on_grid | elsewhere], notes)
 
 
-def _table(place: str) -> tuple[pd.DataFrame, str, bool]:
-    """Read a catalogue: its rows, the column of the paths, and whether they are Zarr."""
-    import intake_esm
+def _newest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the newest version of each dataset."""
+    newest = rows.groupby(list(_DATASET))["age"].transform("max")
+    return rows[rows["age"] == newest]
 
-    if not is_remote(place) and not Path(place).is_file():
-        raise FileNotFoundError(f"there is no catalogue {place}")
-    try:
-        catalogue = intake_esm.esm_datastore(place)
-        table = catalogue.df
-        assets = catalogue.esmcat.assets
-        column, kind = assets.column_name, str(getattr(assets.format, "value", assets.format))
-    except Exception as error:
-        if is_remote(place):
-            raise Unreachable(f"the catalogue {place} can't be read: {error}") from error
-        raise DataError(f"{place} is not an intake-esm catalogue: {error}") from error
-    if absent := [name for name in (*_COLUMNS, column) if name not in table.columns]:
-        raise DataError(f"the catalogue {place} has no column {', '.join(absent)}")
-    table = table.dropna(subset=[*_COLUMNS, column])
-    if "version" in table.columns:
-        table = table.sort_values("version", kind="stable")
-        if kind == "zarr":
-            table = table.drop_duplicates(list(_COLUMNS), keep="last")
-    return table, column, kind == "zarr"
+
+def _older(kept: Sequence[pd.DataFrame], dropped: Sequence[pd.DataFrame]) -> list[str]:
+    """Say which versions were not read."""
+    import pandas as pd
+
+    new, old = pd.concat(kept), pd.concat(dropped)
+    texts = []
+    for name in dict.fromkeys(old["variable_id"]):
+        now = sorted(set(new.loc[new["variable_id"] == name, "version"]))
+        before = sorted(set(old.loc[old["variable_id"] == name, "version"]))
+        texts.append(
+            f"{name} ({' and '.join(now)}, not {' or '.join(v or 'none' for v in before)})"
+        )
+    return [f"of several versions the newest was read: {', '.join(texts)}"] if texts else []
+
+
+def _nearest(
+    maps: pd.DataFrame, experiments: Sequence[str], members: Sequence[str], parent: str
+) -> pd.DataFrame:
+    """Keep what is closest to the runs of each map and grid; several rows if equally close."""
+    chain = dict.fromkeys(_CONTROL, 3) | dict.fromkeys(_HISTORY, 2) | {parent: 1}
+    chain |= dict.fromkeys(experiments, 0)
+    physics = {_physics(member) for member in members}
+    maps = maps[~maps["experiment_id"].isin(set(OTHER_COASTS) - set(experiments))]
+    maps = maps.assign(
+        rank=maps["experiment_id"].map(chain).fillna(len(chain)),
+        is_other=~maps["member_id"].isin(members),
+        differs=~maps["member_id"].map(_physics).isin(physics),
+    )
+    far = ["rank", "is_other", "differs"]
+    maps = maps.assign(far=maps.groupby(far).ngroup())
+    nearest = maps.groupby(["variable_id", "grid_label"])["far"].transform("min")
+    maps = maps[maps["far"] == nearest]
+    return maps.sort_values("member_id", key=lambda column: column.map(natural_order))
 
 
 def _choose(
     table: pd.DataFrame, model: str | None, experiments: Sequence[str], members: Sequence[str]
-) -> tuple[str, dict[str, str]]:
-    """Find the model, and its complete members with the grid of each."""
+) -> tuple[str, dict[str, str], list[str]]:
+    """Find the model, and its complete members with the grid of each; say what was decided."""
     wanted = table[table["experiment_id"].isin(experiments)]
     wanted = wanted[wanted["table_id"] == wanted["variable_id"].map(TABLES)]
     models = sorted(wanted["source_id"].unique()) if model is None else [model]
@@ -217,14 +265,59 @@ def _choose(
                     complete = {}
                     break
         if complete:
-            return name, complete
+            return name, *_one_ensemble(complete, named=bool(members))
         faults.append(f"{name}: {fault}")
     more = f" and {len(faults) - _MODELS_SHOWN} more" if len(faults) > _MODELS_SHOWN else ""
     raise DataError(
         f"no model of the catalogue has a run of {text} with all that the book needs. "
-        + ("; ".join(faults[:_MODELS_SHOWN]) + more if faults else "It has no such experiment")
-        + ". Set model, experiments and members of the entry in catalog.yml"
+        + ("; ".join(faults[:_MODELS_SHOWN]) + more + ". " if faults else "")
+        + _alternatives(table, model, experiments)
+        + "Set model, experiments and members of the entry in catalog.yml"
     )
+
+
+def _alternatives(table: pd.DataFrame, model: str | None, experiments: Sequence[str]) -> str:
+    """Say which model or experiment there is, where one that was asked for is not there."""
+    if model is not None:
+        if model not in set(table["source_id"]):
+            return f"It has no model {model}; {suggestion(model, _names(table['source_id']))}. "
+        table = table[table["source_id"] == model]
+    known = _names(table["experiment_id"])
+    absent = [name for name in experiments if name not in known]
+    whose = "It" if model is None else model
+    return "".join(f"{whose} has no experiment {n}; {suggestion(n, known)}. " for n in absent)
+
+
+def _names(column: Iterable) -> list[str]:
+    return sorted({str(name) for name in column})
+
+
+def _physics(member: str) -> str:
+    """Return the physics and forcing of a member, such as p1f1; empty if its name has none."""
+    found = _PHYSICS.search(member)
+    return found[0] if found else ""
+
+
+def _one_ensemble(complete: dict[str, str], *, named: bool) -> tuple[dict[str, str], list[str]]:
+    """Keep the members of one physics and forcing, unless they were named one by one."""
+    groups: dict[str, list[str]] = {}
+    for member in complete:
+        groups.setdefault(_physics(member), []).append(member)
+    if len(groups) == 1:
+        return complete, []
+    if named:
+        return complete, [
+            f"the members that were named differ in physics or forcing ({', '.join(groups)}): "
+            "their spread is not that of internal variability alone"
+        ]
+    # the most members; of equally many, the first
+    taken = max(groups, key=lambda group: len(groups[group]))
+    others = [member for group, own in groups.items() if group != taken for member in own]
+    note = (
+        f"only members of {taken} were read; {', '.join(others)} have other physics or forcing "
+        "and are no members of the same ensemble: name the members in catalog.yml to choose"
+    )
+    return {member: complete[member] for member in groups[taken]}, [note]
 
 
 def _best_grid(own: pd.DataFrame, experiments: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -245,47 +338,25 @@ def _best_grid(own: pd.DataFrame, experiments: Sequence[str]) -> tuple[str | Non
 
 
 def _rows(own: pd.DataFrame, grid: str, experiments: Sequence[str], member: str) -> pd.DataFrame:
+    """Return a member's rows in the order of the experiments, of each variable on one grid."""
     rows = own[(own["member_id"] == member) & own["experiment_id"].isin(experiments)]
     rows = rows[rows["table_id"] == rows["variable_id"].map(TABLES)]
-    rows = rows[
-        (rows["grid_label"] == grid)
-        | (rows["table_id"] == "mpcf")
-        | (rows["variable_id"] == "co2mass")
-    ]
+    label = {name: grid for name in rows["variable_id"]}
+    for name in ANY_GRID:
+        labels = _names(rows.loc[rows["variable_id"] == name, "grid_label"])
+        label[name] = grid if grid in labels or not labels else labels[0]
+    rows = rows[rows["grid_label"] == rows["variable_id"].map(label)]
     order = rows["experiment_id"].map({e: i for i, e in enumerate(experiments)})
     return rows.assign(order=order).sort_values("order", kind="stable")
 
 
-def _absolute(path: str, place: str) -> str:
-    """Return a store's address; a relative path starts at the catalogue."""
-    if "://" in path or path.startswith("/"):
-        if is_remote(place) and not path.startswith(("http://", "https://", "gs://", "s3://")):
-            raise DataError(f"the catalogue {place} leads to '{path}', which is not on its network")
-        return path
-    if ".." in path.split("/"):
-        raise DataError(f"the catalogue {place} contains a path with '..': {path}")
-    return urljoin(place, path) if is_remote(place) else str(Path(place).absolute().parent / path)
-
-
-def _open(path: str, member: str, is_zarr: bool) -> Piece:
-    if not is_zarr:
-        from mpcf.data.readers.files import open_piece
-
-        return open_piece(path, member)
-    options = {"token": "anon"} if path.startswith("gs://") else {}
-    options = {"anon": True} if path.startswith("s3://") else options
-    try:
-        raw = xr.open_dataset(
-            path,
-            engine="zarr",
-            chunks=None,
-            cache=False,
-            decode_times=False,
-            decode_coords=False,
-            consolidated=True,
-            storage_options=options or None,
+def _open(row) -> Piece:
+    if row.kind not in KINDS:
+        raise DataError(
+            f"{row.path} has the format '{row.kind}' in the catalogue; {', '.join(KINDS)} are read"
         )
-    except Exception as error:
-        text = f"the store {path} (member {member}) can't be opened: {error}"
-        raise (Unreachable(text) if "://" in path else DataError(text)) from error
-    return Piece(path, member, raw)
+    if row.kind.startswith("zarr"):
+        raw = open_store(row.path, row.member_id, row.variable_id)
+    else:
+        raw = open_piece(row.path, row.member_id).raw
+    return Piece(row.path, row.member_id, raw, row.experiment_id)

@@ -38,11 +38,14 @@ class Piece:
         The member it belongs to.
     raw : Dataset
         Its contents.
+    experiment : str, optional
+        The experiment it belongs to; empty where a member is one experiment.
     """
 
     path: str
     member: str
     raw: xr.Dataset
+    experiment: str = ""
 
     @cached_property
     def months(self) -> Months:
@@ -249,7 +252,7 @@ def _chunks(variable: xr.Variable) -> dict[int, int]:
 
 
 def series(
-    pieces: Iterable[Piece], name: str, units: str, *, overlap: bool = False, scale: float = 1.0
+    pieces: Iterable[Piece], name: str, units: str, *, scale: float = 1.0
 ) -> tuple[xr.DataArray, Months]:
     """
     Return a variable of a member, its files concatenated in time.
@@ -257,14 +260,12 @@ def series(
     Parameters
     ----------
     pieces : iterable of Piece
-        Files that hold it, in any order.
+        Files that hold it. Experiments follow each other in the order in which they first occur,
+        and each ends where the next begins; files of one experiment may be in any order.
     name : str
         Variable in the files.
     units : str
         The wanted unit.
-    overlap : bool
-        Whether a later experiment replaces the end of the one before it: `pieces` are then in
-        the order of the experiments.
     scale : float
         What values in that unit are multiplied by.
 
@@ -278,9 +279,11 @@ def series(
     Raises
     ------
     DataError
-        If months are missing between files or occur in two of them.
+        If months are missing between files or occur in two files of one experiment.
     """
-    pieces = list(pieces) if overlap else sorted(pieces, key=lambda piece: piece.months.first)
+    pieces = list(pieces)
+    order = list(dict.fromkeys(piece.experiment for piece in pieces))
+    pieces.sort(key=lambda piece: (order.index(piece.experiment), piece.months.first))
     parts: list[xr.DataArray] = []
     months: Months | None = None
     before = None
@@ -292,7 +295,7 @@ def series(
         if before is not None:
             if "lat" in part.dims and not piece.grid.is_like(before.grid):
                 raise DataError(f"{piece.where(name)} is on a different grid from {before.path}")
-            _check_next(before, piece, months, name, overlap=overlap)
+            _check_next(before, piece, months, name)
             keep = own.first - months.first
             if own.first < months.stop:
                 joined = xr.concat(parts, "time").isel(time=slice(0, keep))
@@ -309,7 +312,7 @@ def series(
     return xr.concat(parts, "time") if len(parts) > 1 else parts[0], months
 
 
-def _check_next(before: Piece, piece: Piece, months: Months, name: str, *, overlap: bool) -> None:
+def _check_next(before: Piece, piece: Piece, months: Months, name: str) -> None:
     own = piece.months
     if own.calendar != months.calendar:
         raise DataError(
@@ -321,10 +324,12 @@ def _check_next(before: Piece, piece: Piece, months: Months, name: str, *, overl
             f"{name} of member {piece.member} has no months between {months} ({before.path}) and "
             f"{own} ({piece.path}); a file is missing"
         )
-    if own.first < months.stop and not (overlap and months.first < own.first):
+    follows = piece.experiment != before.experiment and months.first < own.first
+    if own.first < months.stop and not follows:
         raise DataError(
             f"{name} of member {piece.member} occurs twice: {before.path} reaches to "
             f"{str(months)[-7:]} and {piece.path} holds {own}; remove one of the two"
+            + (" from the catalogue" if piece.experiment else "")
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from mpcf.data.readers.fields import Piece
+from mpcf.data.readers.fills import decode
 from mpcf.data.readers.netcdf_classic import check_whole
 from mpcf.errors import DataError, Unreachable
 from mpcf.folders import files_below
@@ -279,7 +280,7 @@ def open_piece(path: str, member: str, xarray_kwargs: Mapping | None = None) -> 
         _check_serves_parts(path)
         # NetCDFSource would hand the library an open file, which can't read netCDF-4 from one
         source = intake_xarray.OpenDapSource(f"{path}#mode=bytes", engine="netcdf4")
-    raw_only = {"decode_times": False, "decode_coords": False}
+    raw_only = {"decode_times": False, "decode_coords": False, "mask_and_scale": False}
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="PyDAP was unable to determine")
@@ -291,7 +292,7 @@ def open_piece(path: str, member: str, xarray_kwargs: Mapping | None = None) -> 
             f"{path} (member {member}) can't be opened: {error}; it may be damaged or cut short: "
             "get it again"
         ) from error
-    return Piece(path, member, raw)
+    return Piece(path, member, decode(raw, None, f"member {member} ({path})"))
 
 
 def _is_opendap(url: str) -> bool:

@@ -1,5 +1,8 @@
 """The small ensemble, and what was exported from it, once in a session."""
 
+import json
+
+import pandas as pd
 import pytest
 
 from mpcf.data.export import export
@@ -35,6 +38,24 @@ def stored_cesm(cesm_folder):
 
 @pytest.fixture(scope="session")
 def stored_cmip6(cmip6_folder):
-    runs, fixed = cmip6_catalogue.open_runs(str(cmip6_folder / "catalog.json"), None, ["demo"], [])
+    runs, fixed, _ = cmip6_catalogue.open_runs(
+        str(cmip6_folder / "catalog.json"), None, ["demo"], []
+    )
     members = {m: {p.path: p.raw.load() for p in pieces} for m, pieces in runs.items()}
     return members, {p.path: p.raw.load() for p in fixed}
+
+
+@pytest.fixture
+def catalogue(cmip6_folder, tmp_path):
+    """Return a function that writes a catalogue of the exported stores and of changed ones."""
+
+    def write(change=lambda table: table, **top):
+        table = pd.read_csv(cmip6_folder / "catalog.csv").drop(columns="dcpp_init_year")
+        table["zstore"] = [f"{cmip6_folder}/{path}" for path in table["zstore"]]
+        change(table.assign(version=20200101)).to_csv(tmp_path / "catalog.csv", index=False)
+        document = json.loads((cmip6_folder / "catalog.json").read_text()) | top
+        (tmp_path / "catalog.json").write_text(json.dumps(document))
+        return str(tmp_path / "catalog.json")
+
+    write.folder, write.stores = tmp_path, cmip6_folder
+    return write

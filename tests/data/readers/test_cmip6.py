@@ -89,19 +89,6 @@ def test_the_top_10_cm_or_the_column_alone_is_refused(stores, name):
         read(stores)
 
 
-def test_each_experiment_ends_where_the_next_begins(ensemble, stores):
-    """A later experiment branches off before the end of the one before it."""
-    for own in stores[0].values():
-        for path in list(own):
-            whole = own.pop(path)
-            early = whole.isel(time=slice(0, 36)).copy(deep=True)
-            name = path.split("/")[-3]
-            early[name][24:] = -12345.0
-            own[f"{path}/1"] = early
-            own[f"{path}/2"] = whole.isel(time=slice(24, None))
-    assert_same(read(stores), ensemble)
-
-
 def test_a_later_experiment_that_does_not_join_is_refused(stores):
     own = stores[0]["r2i1p1f1"]
     path = take(stores, "gpp", "r2i1p1f1")
@@ -151,7 +138,9 @@ def test_without_a_land_fraction_nothing_is_read(stores):
 
 
 def test_the_first_model_that_has_everything_is_taken(ensemble, cmip6_folder):
-    runs, fixed = cmip6_catalogue.open_runs(str(cmip6_folder / "catalog.json"), None, ["demo"], [])
+    runs, fixed, _ = cmip6_catalogue.open_runs(
+        str(cmip6_folder / "catalog.json"), None, ["demo"], []
+    )
     assert_same(cmip6.read(runs, fixed), ensemble)
 
 
@@ -170,7 +159,7 @@ def test_a_model_that_lacks_a_variable_is_skipped(cmip6_folder, tmp_path):
         return pd.concat([poor, table])
 
     place = another(cmip6_folder, tmp_path, add)
-    runs, _ = cmip6_catalogue.open_runs(place, None, ["demo"], [])
+    runs, *_ = cmip6_catalogue.open_runs(place, None, ["demo"], [])
     assert "/MPCF-demo/" in runs["r1i1p1f1"][0].path
     with pytest.raises(DataError, match=r"A-model: r2i1p1f1 lacks rh .demo."):
         cmip6_catalogue.open_runs(place, "A-model", ["demo"], [])
@@ -181,24 +170,10 @@ def test_a_member_that_is_not_complete_is_left_out_or_refused_if_named(cmip6_fol
         return table[~((table["variable_id"] == "tsl") & (table["member_id"] == "r1i1p1f1"))]
 
     place = another(cmip6_folder, tmp_path, drop)
-    runs, _ = cmip6_catalogue.open_runs(place, None, ["demo"], [])
+    runs, *_ = cmip6_catalogue.open_runs(place, None, ["demo"], [])
     assert list(runs) == ["r2i1p1f1"]
     with pytest.raises(DataError, match="r1i1p1f1 lacks tsl"):
         cmip6_catalogue.open_runs(place, None, ["demo"], ["r1i1p1f1"])
-
-
-def test_an_experiment_that_nobody_ran_is_answered(cmip6_folder):
-    with pytest.raises(DataError, match=r"no model .* esm-hist .*no such experiment"):
-        cmip6_catalogue.open_runs(str(cmip6_folder / "catalog.json"), None, ["esm-hist"], [])
-
-
-def test_of_two_versions_the_newer_is_read(cmip6_folder, tmp_path):
-    def add(table):
-        old = table.assign(version=19990101, zstore="/nowhere")
-        return pd.concat([old, table, old])
-
-    runs, _ = cmip6_catalogue.open_runs(another(cmip6_folder, tmp_path, add), None, ["demo"], [])
-    assert len(runs) == 2
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from mpcf import errors
 from mpcf.data.readers import cesm, cmip6, cmip6_catalogue, files
@@ -52,6 +54,28 @@ def test_opendap_by_a_manifest(ensemble, cesm_folder, tmp_path):
             cesm_folder, tmp_path / "m.csv", lambda f: address + str(f.relative_to(cesm_folder))
         )
         assert_same(read(manifest), ensemble)
+
+
+def test_fill_values_come_through_opendap_whatever_their_type(tmp_path):
+    """A server declares those of float32 as texts, which are read in double precision."""
+    expected, variables = {}, {}
+    for dtype in ("float32", "float64"):
+        for fill in (1e36, 1e20, -999.9, 1e15, -9999.0):
+            for key in ("_FillValue", "missing_value"):
+                name = f"v{len(variables)}"
+                values = np.array([0.1, fill, 0.3], dtype)
+                variables[name] = ("time", values, {key: values[1]})
+                expected[name] = np.array([0.1, np.nan, 0.3], dtype)
+    xr.Dataset(variables).drop_encoding().to_netcdf(
+        tmp_path / "fills.nc",
+        encoding={
+            n: {"_FillValue": None} for n, v in variables.items() if "_FillValue" not in v[2]
+        },
+    )
+    with opendap_server(tmp_path) as address:
+        found = files.open_piece(f"{address}fills.nc", "001").raw.load()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values, err_msg=str(variables[name]))
 
 
 def test_a_manifest_of_paths_beside_it(ensemble, cesm_folder, tmp_path):
