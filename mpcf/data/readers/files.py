@@ -19,6 +19,12 @@ from mpcf.folders import files_below
 
 LAYOUT = "a folder per member, in it CESM history files CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc"
 
+ARCHIVE = ("lnd", "atm", "rest", "logs")
+"""Folders of CESM's archive of a run: a folder that holds one of them is a member itself."""
+
+UNPACK = {"gz": "gunzip", "bz2": "bunzip2", "zst": "unzstd", "xz": "unxz"}
+"""Ending of a compressed file → command that unpacks it."""
+
 MAX_LINKS = 1_000_000
 """Maximum number of links in a listing; one with more is circular."""
 
@@ -56,7 +62,8 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
     ----------
     place : str
         A folder with a folder per member, the address of an http listing of such a folder, or a
-        manifest: a CSV file with the columns member, variable, url.
+        manifest: a CSV file with the columns member, variable, url. A folder that is the archive of
+        a run (``lnd``, ``atm``, ``rest``) is its only member.
     is_wanted : callable
         Whether a file may be needed, by its name; all files of a manifest are.
 
@@ -155,15 +162,24 @@ def _folder(root: Path, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
             f"{root} holds {loose[0]}{' and other files' if len(loose) > 1 else ''} outside a "
             f"member's folder; expected {LAYOUT} (for a single run, one such folder)"
         )
-    return {
-        folder.name: [
-            path
-            for path in files_below(folder)
-            if path.endswith(".nc") and is_wanted(path) and os.path.isfile(path)
-        ]
-        for folder in root.iterdir()
-        if folder.is_dir() and not folder.name.startswith(".")
-    }
+    folders = [f for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")]
+    if any(folder.name in ARCHIVE for folder in folders):  # the archive of a single run
+        folders = [root]
+    return {f.absolute().name: _wanted_below(f, is_wanted) for f in folders}
+
+
+def _wanted_below(folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Return a member's files; copies beside its restarts are left out."""
+    paths = [
+        path
+        for path in files_below(folder)
+        if not {"rest", "logs"} & set(Path(path).relative_to(folder).parts[:-1])
+    ]
+    for path in paths:
+        whole, _, kind = path.rpartition(".")
+        if kind in UNPACK and whole.endswith(".nc") and is_wanted(whole) and whole not in paths:
+            raise DataError(f"{path} is compressed as a whole; unpack it first: {UNPACK[kind]}")
+    return [p for p in paths if p.endswith(".nc") and is_wanted(p) and os.path.isfile(p)]
 
 
 class _Links(HTMLParser):
