@@ -5,6 +5,7 @@ import pytest
 from mpcf.data.export import export
 from mpcf.data.readers import cesm, cmip6_catalogue, files
 
+from .cesm_files import copies
 from .helpers import PHASES, make_ensemble
 
 
@@ -38,3 +39,15 @@ def stored_cmip6(cmip6_folder):
     runs, fixed = cmip6_catalogue.open_runs(str(cmip6_folder / "catalog.json"), None, ["demo"], [])
     members = {m: {p.path: p.raw.load() for p in pieces} for m, pieces in runs.items()}
     return members, {p.path: p.raw.load() for p in fixed}
+
+
+@pytest.fixture
+def cesm_files(stored_cesm):
+    """Return the files of one CESM run, to be changed."""
+    return {"001": copies(stored_cesm)["001"]}
+
+
+@pytest.fixture
+def one(ensemble):
+    """Return what these files hold."""
+    return ensemble.isel(member=[0])
