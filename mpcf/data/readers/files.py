@@ -7,7 +7,7 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -171,15 +171,23 @@ def _folder(root: Path, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
 def _wanted_below(folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:
     """Return a member's files; copies beside its restarts are left out."""
     paths = [
-        path
-        for path in files_below(folder)
-        if not {"rest", "logs"} & set(Path(path).relative_to(folder).parts[:-1])
+        path for path in files_below(folder) if not _is_copied(str(Path(path).relative_to(folder)))
     ]
+    _check_unpacked(paths, is_wanted)
+    return [p for p in paths if p.endswith(".nc") and is_wanted(p) and os.path.isfile(p)]
+
+
+def _is_copied(path: str) -> bool:
+    """Check whether a file of a member lies beside restarts: CESM copies its last months there."""
+    return bool({"rest", "logs"} & set(path.split("/")[:-1]))
+
+
+def _check_unpacked(paths: Sequence[str], is_wanted: Callable[[str], bool]) -> None:
+    known = set(paths)
     for path in paths:
         whole, _, kind = path.rpartition(".")
-        if kind in UNPACK and whole.endswith(".nc") and is_wanted(whole) and whole not in paths:
+        if kind in UNPACK and whole.endswith(".nc") and is_wanted(whole) and whole not in known:
             raise DataError(f"{path} is compressed as a whole; unpack it first: {UNPACK[kind]}")
-    return [p for p in paths if p.endswith(".nc") and is_wanted(p) and os.path.isfile(p)]
 
 
 class _Links(HTMLParser):
@@ -215,8 +223,11 @@ def _listing(root: str, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
                 todo.append(url)
             elif url.endswith(".nc") and not slash:
                 raise DataError(f"{url} lies outside a member's folder; expected {LAYOUT}")
-            elif is_wanted(unquote(url)):
+            elif slash and not _is_copied(unquote(url[len(root) :])):
                 files[member].append(url)
+    for member, found in files.items():
+        _check_unpacked(found, lambda url: is_wanted(unquote(url)))
+        files[member] = [url for url in found if is_wanted(unquote(url))]
     return files
 
 
@@ -241,7 +252,8 @@ def _read_manifest(place: str) -> dict[str, list[str]]:
         elif is_remote(place) or "://" in url or ".." in Path(url).parts:
             raise DataError(f"{place}, line {rows.line_num}: '{url}' is not a place to read from")
         else:
-            target = str(Path(place).expanduser().absolute().parent / url)
+            beside = Path(place).expanduser().absolute().parent
+            target = str(beside / Path(url).expanduser())
         files.setdefault(member, []).append(target)
     return files
 

@@ -14,7 +14,7 @@ from mpcf.data.readers import files as places
 from mpcf.errors import DataError
 
 from .cesm_files import change, copies, everywhere, noted, read, rename, with_values
-from .helpers import assert_same
+from .helpers import assert_same, http_server
 
 FEW = settings(max_examples=4, suppress_health_check=list(HealthCheck))
 
@@ -363,6 +363,20 @@ def test_a_compressed_file_names_its_command(cesm_folder, tmp_path):
     path.unlink()
     with pytest.raises(DataError, match=r"GPP.*\.nc\.gz is compressed as a whole; .*gunzip"):
         places.member_files(str(tmp_path / "x"), cesm.is_wanted)
+
+
+def test_a_compressed_file_behind_http_names_its_command(tmp_path):
+    (tmp_path / "001").mkdir()
+    (tmp_path / "001" / "CASE.clm2.h0.GPP.200001-200012.nc.gz").touch()
+    with http_server(tmp_path) as address, pytest.raises(DataError, match="gunzip"):
+        places.member_files(address, cesm.is_wanted)
+
+
+def test_a_manifest_may_name_the_home_folder(one, cesm_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(cesm_folder.parent))
+    rows = [f"001,x,~/cesm/001/{p.name}" for p in (cesm_folder / "001").glob("*.nc")]
+    (tmp_path / "m.csv").write_text("member,variable,url\n" + "\n".join(rows) + "\n")
+    assert_same(cesm.read(places.open_members(str(tmp_path / "m.csv"), cesm.is_wanted)), one)
 
 
 def test_the_archive_of_a_run_is_one_member(one, cesm_folder, tmp_path):
