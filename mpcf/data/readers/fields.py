@@ -314,7 +314,8 @@ def series(
         own = piece.months
         if notes is not None and own.note:
             notes.append(own.note)
-        check_is_mean(piece.raw.variables[name].attrs.get("cell_methods"), piece.where(name))
+        methods = piece.raw.variables[name].attrs.get("cell_methods")
+        check_is_mean(methods, piece.where(name), name)
         part = field(piece, name, units, scale=scale, absent=absent, months=own)
         if "time" not in part.dims:
             raise DataError(f"{piece.where(name)} has no dimension 'time'")

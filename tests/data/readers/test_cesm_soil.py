@@ -185,6 +185,12 @@ def test_a_mean_or_nothing_about_time_passes(methods):
     check_is_mean(methods, "GPP")
 
 
+def test_one_instant_of_a_carbon_store_passes():
+    check_is_mean("time: point", "cSoil of member 1", "cSoil")
+    with pytest.raises(DataError, match="time: maximum"):
+        check_is_mean("time: maximum", "cSoil of member 1", "cSoil")
+
+
 @pytest.mark.parametrize("name", ["TSA", "TSOI", "SOILICE", "RAIN"])
 def test_a_maximum_on_the_stream_of_means_is_refused_by_name(files, name):
     change(
