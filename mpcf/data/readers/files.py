@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
 from mpcf.data.readers.fields import Piece
@@ -19,8 +19,10 @@ from mpcf.folders import files_below
 
 LAYOUT = "a folder per member, in it CESM history files CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc"
 
-ARCHIVE = ("lnd", "atm", "rest", "logs")
+ARCHIVE = ("lnd", "atm")
 """Folders of CESM's archive of a run: a folder that holds one of them is a member itself."""
+COPIES = ("rest", "logs")
+"""Folders of such an archive that hold copies of its last months, or none."""
 
 UNPACK = {"gz": "gunzip", "bz2": "bunzip2", "zst": "unzstd", "xz": "unxz"}
 """Ending of a compressed file → command that unpacks it."""
@@ -84,9 +86,9 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
     if _is_manifest(place):
         found = _read_manifest(place)
     elif is_remote(place):
-        found = _listing(place.rstrip("/") + "/", is_wanted)
+        found = _as_runs(_listing(place.rstrip("/") + "/", is_wanted), place)
     else:
-        found = _folder(Path(place).expanduser(), is_wanted)
+        found = _as_runs(_folder(Path(place).expanduser(), is_wanted), place)
     if not found:
         raise DataError(f"{place} holds no history files; expected {LAYOUT}")
     if empty := [name for name, files in found.items() if not files]:
@@ -162,10 +164,20 @@ def _folder(root: Path, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
             f"{root} holds {loose[0]}{' and other files' if len(loose) > 1 else ''} outside a "
             f"member's folder; expected {LAYOUT} (for a single run, one such folder)"
         )
-    folders = [f for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")]
-    if any(folder.name in ARCHIVE for folder in folders):  # the archive of a single run
-        folders = [root]
-    return {f.absolute().name: _wanted_below(f, is_wanted) for f in folders}
+    return {
+        folder.name: _wanted_below(folder, is_wanted)
+        for folder in root.iterdir()
+        if folder.is_dir() and not folder.name.startswith(".")
+    }
+
+
+def _as_runs(found: dict[str, list[str]], place: str) -> dict[str, list[str]]:
+    """Return the parts of an archive of one run as its member; members as they are."""
+    if not set(ARCHIVE) & set(found):
+        return found
+    name = urlsplit(place).path if is_remote(place) else str(Path(place).expanduser().absolute())
+    parts = [paths for part, paths in found.items() if part not in COPIES]
+    return {PurePosixPath(name).name or "1": [path for paths in parts for path in paths]}
 
 
 def _wanted_below(folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:
@@ -179,7 +191,7 @@ def _wanted_below(folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:
 
 def _is_copied(path: str) -> bool:
     """Check whether a file of a member lies beside restarts: CESM copies its last months there."""
-    return bool({"rest", "logs"} & set(path.split("/")[:-1]))
+    return bool(set(COPIES) & set(path.split("/")[:-1]))
 
 
 def _check_unpacked(paths: Sequence[str], is_wanted: Callable[[str], bool]) -> None:

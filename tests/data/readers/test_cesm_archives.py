@@ -379,7 +379,8 @@ def test_a_manifest_may_name_the_home_folder(one, cesm_folder, tmp_path, monkeyp
     assert_same(cesm.read(places.open_members(str(tmp_path / "m.csv"), cesm.is_wanted)), one)
 
 
-def test_the_archive_of_a_run_is_one_member(one, cesm_folder, tmp_path):
+@pytest.mark.parametrize("is_served", [False, True])
+def test_the_archive_of_a_run_is_one_member(one, cesm_folder, tmp_path, is_served):
     run = tmp_path / "b.mycase.001"
     for name in ("lnd/hist", "atm/hist", "rest/2004-01-01-00000", "logs"):
         (run / name).mkdir(parents=True)
@@ -387,9 +388,13 @@ def test_the_archive_of_a_run_is_one_member(one, cesm_folder, tmp_path):
         shutil.copy(path, run / ("atm/hist" if ".cam." in path.name else "lnd/hist"))
     last = sorted((run / "lnd/hist").glob("*.GPP.*"))[-1]
     shutil.copy(last, run / "rest/2004-01-01-00000")  # as CESM does with its last history file
-    found = cesm.read(places.open_members(str(run), cesm.is_wanted))
-    assert_same(found, one)
-    assert found.attrs["mpcf_members"] == "1 = b.mycase.001"
+    with http_server(tmp_path) as address:
+        place = f"{address}{run.name}" if is_served else str(run)
+        members = places.member_files(place, cesm.is_wanted)
+    assert list(members) == [run.name]
+    assert not any("/rest/" in path for path in members[run.name])
+    if not is_served:
+        assert_same(cesm.read(places.open_members(place, cesm.is_wanted)), one)
 
 
 def test_calendars_are_compared_by_meaning(one, files):
