@@ -132,7 +132,7 @@ MONTHLY: dict[str, Variable] = {
             "m",
             _SURFACE,
             standard_name="surface_snow_thickness",
-            cesm=("SNOW_DEPTH",),
+            cesm=("SNOWDP",),
             table="LImon",
         ),
         Variable(

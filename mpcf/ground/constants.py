@@ -19,6 +19,9 @@ HEAT_CAPACITY_ICE = 2117.0
 WATER_DENSITY = 1000.0
 """kg m-3: a millimetre of water is a kilogram per square metre."""
 
+ICE_DENSITY = 917.0
+"""kg m-3 (CLM technical note)."""
+
 GRAMS_PER_KG = 1000.0
 
 EARTH_RADIUS = 6.37122e6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,11 @@ from mpcf.data.readers.grids import Grid
 from mpcf.data.readers.loading import load
 from mpcf.data.readers.months import Months, time_axis
 from mpcf.data.readers.soil_layers import LIQUID_FORMULA, liquid_from_total
-from mpcf.data.variables import MIN_DEPTH, MONTHLY, Variable
+from mpcf.data.variables import MIN_DEPTH, MONTHLY, SOIL_WATER, Variable
 from mpcf.errors import DataError
+
+ON_SOIL = ("gpp", "ra", "rh", "snd", "cSoil", "cVeg")
+"""Variables of the surface that have a meaning only where there is soil."""
 
 
 @dataclass
@@ -37,6 +41,8 @@ class Run:
         Edges of these layers, m.
     origin : dict of str to str
         Standard name → variables of the source, for the attribute ``original``.
+    has_soil : DataArray (lat, lon) or None
+        Where the model has soil; set by `soil_water`.
     """
 
     member: str
@@ -46,6 +52,7 @@ class Run:
     nodes: np.ndarray
     depth_edges: np.ndarray
     origin: dict[str, str]
+    has_soil: xr.DataArray | None = None
 
 
 def soil_water(
@@ -59,8 +66,8 @@ def soil_water(
     Set the liquid water and ice of a run, from whichever two of the three its source has.
 
     If there is only total water, it is separated by temperature (`mpcf.data.readers.soil_layers`)
-    and a note says so. Layers below the last one with water are dropped; rock becomes missing in
-    all profiles.
+    and a note says so. Layers below the last one with water are dropped; rock, where no month of
+    the first year has water, becomes missing in all profiles.
 
     Parameters
     ----------
@@ -92,11 +99,10 @@ def soil_water(
         if total is None:
             raise DataError(f"member {run.member} has liquid soil water, but no ice and no total")
         ice = (total - liquid).clip(min=0)
-    first = load(liquid.isel(time=0) + ice.isel(time=0))
-    is_soil = first > 0
+    is_soil = _soil(run.member, liquid, ice, run.months, notes)
     wet = np.flatnonzero(is_soil.any(("lat", "lon")).values)
     if not wet.size:
-        raise DataError(f"member {run.member} has no soil water in its first month")
+        raise DataError(f"member {run.member} has no soil water in its first year")
     count = int(wet[-1]) + 1
     bottom = run.depth_edges[count]
     if bottom < MIN_DEPTH:
@@ -109,6 +115,76 @@ def soil_water(
     for name, values in (("tsl", run.values["tsl"]), ("mrsll", liquid), ("mrsfl", ice)):
         run.values[name] = values.isel(depth=layers).where(is_soil)
     run.nodes, run.depth_edges = run.nodes[:count], run.depth_edges[: count + 1]
+    run.has_soil = is_soil.any("depth")
+
+
+def _soil(
+    member: str,
+    liquid: xr.DataArray,
+    ice: xr.DataArray,
+    months: Mapping[str, Months],
+    notes: list[str],
+) -> xr.DataArray:
+    """Return where there is soil: water in any month of the first year, which may begin dry."""
+    wet = load(liquid.isel(time=slice(0, 12)) + ice.isel(time=slice(0, 12))) > 0
+    is_soil = wet.any("time")
+    dry = (is_soil & ~wet).sum(("depth", "lat", "lon")).values
+    if dry.any():
+        at = int(dry.argmax())
+        first = next(months[n].first for n in (*SOIL_WATER, *months) if n in months)
+        notes.append(
+            f"{100 * dry[at] / int(is_soil.sum()):.2g} % of the soil's layers have no water in "
+            f"{str(Months(first + at, 1, 'standard'))[:7]} in member {member}, but in other months "
+            "of that year: they count as soil"
+        )
+    return is_soil
+
+
+def _mask_surface(run: Run, notes: list[str] | None) -> None:
+    """Leave out what variables of soil and plants hold elsewhere, such as 0 over the sea."""
+    for name in [n for n in ON_SOIL if n in run.values]:
+        values = run.values[name]
+        run.values[name] = values.where(run.has_soil)
+        if notes is None:
+            continue
+        with contextlib.suppress(DataError):  # what can't be read is for the checks to find
+            year = load(values.isel(time=slice(0, 12)))
+            outside = int((year.notnull().any("time") & ~run.has_soil).sum())
+            if outside:
+                before, after = float(year.mean()), float(year.where(run.has_soil).mean())
+                notes.append(
+                    f"{name} has values in {outside} cells where the model has no soil; they are "
+                    f"left out, which changes the mean of the cells with values from {before:.3g} "
+                    f"to {after:.3g} {MONTHLY[name].units} in the first year of member {run.member}"
+                )
+
+
+def check_alike(runs: Sequence[Run]) -> None:
+    """
+    Check that all members are on one grid, with the same soil layers.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The members.
+
+    Raises
+    ------
+    DataError
+        If one differs from the first; the message names both.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        if not run.grid.is_like(first.grid):
+            raise DataError(
+                f"member {run.member} is on a different grid from member {first.member}: "
+                f"{run.grid.lat.size} by {run.grid.lon.size} cells, and {first.grid.lat.size} by "
+                f"{first.grid.lon.size}, with centres that differ; regrid all to one grid first"
+            )
+        if run.nodes.shape != first.nodes.shape or not np.allclose(run.nodes, first.nodes):
+            raise DataError(
+                f"member {run.member} has different soil layers from member {first.member}"
+            )
 
 
 def assemble(
@@ -116,6 +192,8 @@ def assemble(
 ) -> xr.Dataset:
     """
     Return members combined into the standard monthly dataset.
+
+    Fluxes and stores of the surface become missing where the model has no soil (`ON_SOIL`).
 
     Parameters
     ----------
@@ -138,16 +216,11 @@ def assemble(
     DataError
         If members differ in grid, layers, calendar or length, or a variable is missing in one.
     """
+    check_alike(runs)
     first = runs[0]
-    for run in runs[1:]:
-        if not run.grid.is_like(first.grid):
-            raise DataError(
-                f"member {run.member} is on a different grid from member {first.member}"
-            )
-        if run.nodes.shape != first.nodes.shape or not np.allclose(run.nodes, first.nodes):
-            raise DataError(
-                f"member {run.member} has different soil layers from member {first.member}"
-            )
+    for run in runs:
+        if run.has_soil is not None:
+            _mask_surface(run, notes if run is first else None)
     months = _common_months(runs, notes)
     kept = _whole_years(months, notes)
     names, labels = _labels([run.member for run in runs])
@@ -162,6 +235,14 @@ def assemble(
                 raise DataError(f"'{variable.name}' is missing in member {lacking}")
             notes.append(f"{variable.name} is left out: member {lacking} does not have it")
             continue
+        for run in runs:
+            wrong = set(run.values[variable.name].dims) ^ (set(variable.dims) - {"member"})
+            if wrong:
+                raise DataError(
+                    f"{_source_name(run, variable.name)} of member {run.member} has the dimensions "
+                    f"{', '.join(run.values[variable.name].dims)}, not "
+                    f"{', '.join(variable.dims[1:])}"
+                )
         window = slice(kept.first - months.first, kept.stop - months.first)
         parts = [run.values[variable.name].isel(time=window) for run in runs]
         out[variable.name] = xr.concat(parts, "member").assign_attrs(
@@ -170,7 +251,7 @@ def assemble(
     out = _with_axes(out, first, kept)
     north = first.grid.north
     for name, values in maps.items():
-        values = values.isel(lat=north).drop_vars(("lat", "lon"), errors="ignore")
+        values = values.isel(lat=north)
         out[name] = values.astype("float32")
         out[name].attrs = _attributes(MONTHLY[name], values.attrs.get("original"))
     order = ("member", "time", "depth", "lat", "lon", "bnds")

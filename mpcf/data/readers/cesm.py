@@ -13,12 +13,19 @@ from pathlib import PurePosixPath
 import numpy as np
 import xarray as xr
 
-from mpcf.data.readers.assembly import Run, assemble, soil_water
+from mpcf.data.readers.assembly import Run, assemble, check_alike, soil_water
+from mpcf.data.readers.cesm_co2 import NAMES, read_co2
+from mpcf.data.readers.cesm_maps import check_same_land, land_piece, read_edges, read_maps
 from mpcf.data.readers.fields import Piece, check_layers, layer_edges, own_attributes, series
-from mpcf.data.readers.fixed_maps import cell_areas, check_grids, check_land, whole_map
+from mpcf.data.readers.fixed_maps import check_grids
 from mpcf.data.readers.loading import load
 from mpcf.data.readers.months import Months
-from mpcf.data.readers.soil_layers import clm_thickness
+from mpcf.data.readers.soil_layers import (
+    LIQUID_FORMULA,
+    ice_beside_liquid,
+    liquid_beside_ice,
+    liquid_from_total,
+)
 from mpcf.data.readers.units import conversion
 from mpcf.data.variables import MAPS, MONTHLY, SOIL_WATER
 from mpcf.errors import DataError
@@ -35,13 +42,41 @@ SINGLE = {
 }
 """Standard name → the one CESM variable that holds it."""
 
+INSTEAD = {
+    "gpp": ("FATES_GPP",),
+    "ra": ("FATES_AUTORESP",),
+    "rh": ("FATES_HET_RESP",),
+    "cVeg": ("FATES_VEGC",),
+    "snd": ("SNOW_DEPTH",),
+}
+"""Standard name → CESM variables that are read where the one of `SINGLE` is not there."""
+
+REMARKS = {
+    "SNOW_DEPTH": "snd is SNOW_DEPTH, the depth of the part of a cell that snow covers, for want "
+    "of SNOWDP, the mean over the land that snd is in CMIP6: it is larger where the cover is "
+    "patchy, and not comparable with the snd of another source",
+}
+"""What a reader of the book should know if a variable is used."""
+
 NO_RAIN = 1e-8
 """kg m-2 s-1, about 0.3 mm a year: less in the wettest month of all cells is no precipitation."""
 FIXED = ("area", "landfrac", "PCT_LANDUNIT", "DZSOI")
-WANTED = (*SINGLE.values(), *RAIN, *WATER, *FIXED)
+WANTED = (
+    *SINGLE.values(),
+    *(name for names in INSTEAD.values() for name in names),
+    *NAMES,
+    *RAIN,
+    *WATER,
+    *FIXED,
+)
 
 _SERIES_NAME = re.compile(r"\.(?P<variable>\w+)\.\d{6}-\d{6}\.nc$")
-_OTHER_STREAM = re.compile(r"\.h(?!0a?\.)\d\w*\.")
+_OURS = r"clm\d?|ctsm|elm|cam\d?|eam|mpcf"
+_OTHERS = (
+    r"mosart|rtm|mizuroute|cice\d?|pop|mom6?|ww3|cism|cpl|drv|d(?:atm|lnd|ocn|ice|rof|wav|glc)"
+)
+_STREAM = re.compile(rf"\.(?:(?P<ours>{_OURS})|{_OTHERS})(?:_\d{{4}})?\.(?P<stream>[a-z]\w*)(?=\.)")
+_OTHER_STREAM = re.compile(r"\.(?:h(?!0a?\.)\d\w*|r[hs]?\d?[ai]?)\.")
 
 
 def is_wanted(path: str) -> bool:
@@ -56,7 +91,8 @@ def is_wanted(path: str) -> bool:
     Returns
     -------
     bool
-        False for streams other than the monthly h0, and for time series of variables not needed.
+        False for streams other than the monthly h0 of land and atmosphere, for restarts, and for
+        time series of variables not needed.
 
     Examples
     --------
@@ -64,11 +100,19 @@ def is_wanted(path: str) -> bool:
     [True, True]
     >>> [is_wanted(f"CASE.clm2.{rest}.nc") for rest in ("h1.GPP.200001-200012", "r.2000-01")]
     [False, False]
-    >>> is_wanted("CASE.clm2.h0.TLAI.200001-200012.nc")
-    False
+    >>> is_wanted("CASE.clm2.h0.TLAI.200001-200012.nc"), is_wanted("CASE.clm2.rh0a.2006-01.nc")
+    (False, False)
+    >>> is_wanted("b.e21.r001.clm2.h0.GPP.200001-200012.nc")
+    True
     """
     name = PurePosixPath(path).name
-    if not name.endswith(".nc") or _OTHER_STREAM.search(name) or re.search(r"\.r[hs]?\d*\.", name):
+    if not name.endswith(".nc"):
+        return False
+    # a case may be called anything, so the last component and stream of the name count
+    if streams := list(_STREAM.finditer(name)):
+        if not streams[-1]["ours"] or streams[-1]["stream"] not in ("h0", "h0a"):
+            return False
+    elif _OTHER_STREAM.search(name):
         return False
     found = _SERIES_NAME.search(name)
     return found is None or found["variable"] in WANTED
@@ -96,16 +140,11 @@ def read(members: Mapping[str, Sequence[Piece]]) -> xr.Dataset:
     """
     notes: list[str] = []
     runs = [_run(member, pieces, notes) for member, pieces in members.items()]
-    first = next(iter(members.values()))
-    maps = _maps(first, notes)
-    for member, pieces in members.items():
-        other = _find(pieces, "landfrac")
-        if not np.allclose(
-            whole_map(other, "landfrac", "%", absent="1").fillna(0), maps["sftlf"], atol=1e-2
-        ):
-            raise DataError(
-                f"'landfrac' of member {member} ({other.path}) differs from that of the others"
-            )
+    check_alike(runs)
+    grid = runs[0].grid
+    maps = read_maps(next(iter(members.values())), grid, notes)
+    for pieces in members.values():
+        check_same_land(land_piece(pieces, grid), maps["sftlf"])
     every = [piece for pieces in members.values() for piece in pieces]
     return assemble(runs, maps, notes, own_attributes(every))
 
@@ -117,18 +156,16 @@ def _having(pieces: Sequence[Piece], name: str) -> list[Piece]:
     return own or found
 
 
-def _find(pieces: Sequence[Piece], name: str) -> Piece:
-    for piece in pieces:
-        if name in piece:
-            return piece
-    raise DataError(
-        f"'{name}' is in no file of member {pieces[0].member}; every CLM history file holds it"
-    )
+def _source_of(pieces: Sequence[Piece], name: str) -> str | None:
+    """Return the first of the CESM variables for a standard one that the files have."""
+    names = (SINGLE[name], *INSTEAD.get(name, ()))
+    return next((raw for raw in names if _having(pieces, raw)), None)
 
 
 def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
-    needed = [SINGLE[v.name] for v in MONTHLY.values() if v.required and v.name in SINGLE]
-    absent = [name for name in (*needed, *RAIN) if not _having(pieces, name)]
+    needed = [v.name for v in MONTHLY.values() if v.required and v.name in SINGLE]
+    absent = [SINGLE[name] for name in needed if _source_of(pieces, name) is None]
+    absent += [name for name in RAIN if not _having(pieces, name)]
     if not any(_having(pieces, name) for name in WATER):
         absent.append("SOILLIQ and SOILICE")
     if absent:
@@ -136,43 +173,77 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
             f"member {member} lacks {', '.join(absent)}; put the files "
             f"CASE.clm2.h0.{absent[0].split()[0]}.YYYYMM-YYYYMM.nc (and so on) next to the others"
         )
-    values, months, origin = {}, {}, {}
-    for name, raw in SINGLE.items():
-        if files := _having(pieces, raw):
-            values[name], months[name] = series(files, raw, MONTHLY[name].units)
-            origin[name] = f"{raw} ({files[0].raw[raw].attrs.get('units')})"
-    rain, snow = _rain_and_snow({name: _having(pieces, name) for name in RAIN})
-    values["pr"], months["pr"], months["SNOW"] = rain[0] + snow[0], rain[1], snow[1]
-    origin["pr"] = " + ".join(RAIN)
-
     soil = _having(pieces, "TSOI")[0]
+    grid = soil.grid
     nodes, edges = layer_edges(soil, "TSOI")
-    if edges is None:
-        edges = _edges(nodes, pieces)
-    run = Run(member, soil.grid, values, months, nodes, edges, origin)
-    water = {}
-    for name in WATER:
-        if files := _having(pieces, name):
-            if name == "H2OSOI" and {"SOILLIQ", "SOILICE"} <= set(water):
-                continue
-            unit = "1" if name == "H2OSOI" else "kg m-2"
-            water[name], months[name] = series(files, name, unit)
-            check_layers(layer_edges(files[0], name)[0], nodes, files[0].where(name))
-    total = water.get("H2OSOI")
-    if total is not None:
-        count = total.sizes["depth"]
-        thickness = xr.DataArray(np.diff(edges)[:count].astype("float32"), dims="depth")
-        total = total * thickness * np.float32(WATER_DENSITY)
-    soil_water(run, water.get("SOILLIQ"), water.get("SOILICE"), total, notes)
-    for name in SOIL_WATER:
-        origin[name] = " and ".join(water)
-    maps = [SINGLE[n] for n in SINGLE if MONTHLY[n].required]
-    check_grids({name: _having(pieces, name) for name in (*maps, *RAIN, *water)}, run.grid)
+    run = Run(member, grid, {}, {}, nodes, edges, {})
+    for name in SINGLE:
+        if name != "co2" and (raw := _source_of(pieces, name)) is not None:
+            _add(run, name, raw, _having(pieces, raw), notes)
+    if (co2 := read_co2(lambda raw: _having(pieces, raw), run.grid, member, notes)) is not None:
+        run.values["co2"], run.months["co2"], run.origin["co2"] = co2
+    for name in RAIN:
+        check_grids({name: _having(pieces, name)}, run.grid)
+    rain, snow = _rain_and_snow({name: _having(pieces, name) for name in RAIN}, notes)
+    run.values["pr"], run.months["pr"], run.months["SNOW"] = rain[0] + snow[0], rain[1], snow[1]
+    run.origin["pr"] = " + ".join(RAIN)
+    if run.depth_edges is None:
+        run.depth_edges = read_edges(nodes, pieces)
+        run.nodes = nodes[: run.depth_edges.size - 1]
+        run.values["tsl"] = run.values["tsl"].isel(depth=slice(0, run.nodes.size))
+    _add_water(run, {name: files for name in WATER if (files := _having(pieces, name))}, notes)
     return run
 
 
+def _add(run: Run, name: str, raw: str, files: Sequence[Piece], notes: list[str]) -> None:
+    """Add a variable to a run; an optional one that can't be read is left out, with a note."""
+    variable = MONTHLY[name]
+    try:
+        check_grids({raw: files}, run.grid)
+        run.values[name], run.months[name] = series(files, raw, variable.units, notes=notes)
+    except DataError as error:
+        if variable.required:
+            raise
+        notes.append(f"{name} is left out: {error}")
+        return
+    run.origin[name] = f"{raw} ({files[0].raw[raw].attrs.get('units')})"
+    if raw in REMARKS:
+        notes.append(REMARKS[raw])
+
+
+def _add_water(run: Run, files: Mapping[str, Sequence[Piece]], notes: list[str]) -> None:
+    """Add liquid water and ice to a run, from two of SOILLIQ, SOILICE and H2OSOI, or the last."""
+    water: dict[str, xr.DataArray] = {}
+    for name, pieces in files.items():
+        if name == "H2OSOI" and {"SOILLIQ", "SOILICE"} <= set(water):
+            continue
+        check_grids({name: pieces}, run.grid)
+        unit = "1" if name == "H2OSOI" else "kg m-2"
+        values, run.months[name] = series(pieces, name, unit, notes=notes)
+        found = layer_edges(pieces[0], name)[0][: run.nodes.size]
+        check_layers(found, run.nodes, pieces[0].where(name))
+        water[name] = values.isel(depth=slice(0, found.size))
+    count = min(values.sizes["depth"] for values in water.values())
+    cut = {name: values.isel(depth=slice(0, count)) for name, values in water.items()}
+    liquid, ice = cut.get("SOILLIQ"), cut.get("SOILICE")
+    if (share := cut.get("H2OSOI")) is not None:
+        thickness = xr.DataArray(np.diff(run.depth_edges)[:count].astype("float32"), dims="depth")
+        volume = share * thickness
+        if liquid is None and ice is None:
+            temperature = run.values["tsl"].isel(depth=slice(0, count))
+            liquid = liquid_from_total(volume * np.float32(WATER_DENSITY), temperature, thickness)
+            notes.append(LIQUID_FORMULA)
+        if liquid is None:
+            liquid = liquid_beside_ice(volume, ice)
+        elif ice is None:
+            ice = ice_beside_liquid(volume, liquid)
+    soil_water(run, liquid, ice, None, notes)
+    for name in SOIL_WATER:
+        run.origin[name] = " and ".join(water)
+
+
 def _rain_and_snow(
-    files: Mapping[str, Sequence[Piece]],
+    files: Mapping[str, Sequence[Piece]], notes: list[str]
 ) -> list[tuple[xr.DataArray, Months]]:
     """Read the two parts of precipitation; a wrong unit in one hardly shows in their sum."""
     unit = MONTHLY["pr"].units
@@ -189,7 +260,7 @@ def _rain_and_snow(
             f"units of {' and '.join(files)} differ: {', '.join(stated)}; correct the attribute "
             "'units' of the files where it is wrong"
         )
-    parts = [series(pieces, name, unit) for name, pieces in files.items()]
+    parts = [series(pieces, name, unit, notes=notes) for name, pieces in files.items()]
     for (values, months), (name, pieces) in zip(parts, files.items(), strict=True):
         most = float(load(values.isel(time=slice(0, 12))).max())
         if most < NO_RAIN:
@@ -198,58 +269,3 @@ def _rain_and_snow(
                 f"of {months}, which is practically nothing; look at its units"
             )
     return parts
-
-
-def _edges(nodes: np.ndarray, pieces: Sequence[Piece]) -> np.ndarray:
-    """Return the edges of the layers: from DZSOI if a file has it, otherwise as known for CLM."""
-    for piece in pieces:
-        if "DZSOI" in piece:
-            values = np.asarray(piece.raw["DZSOI"].values, dtype=float)
-            values = np.where(np.abs(values) < 1e3, values, np.nan).reshape(values.shape[0], -1)
-            thickness = np.nanmedian(values, axis=1)
-            break
-    else:
-        thickness = clm_thickness(nodes)
-    if thickness is None or thickness.shape != nodes.shape or not (thickness > 0).all():
-        raise DataError(
-            f"the soil layers with nodes at {', '.join(f'{z:.3g}' for z in nodes)} m are neither "
-            "CLM5's nor CLM4.5's; put a history file that holds DZSOI next to the others"
-        )
-    return np.concatenate([[0.0], np.cumsum(thickness)])
-
-
-def _maps(pieces: Sequence[Piece], notes: list[str]) -> dict[str, xr.DataArray]:
-    land_file = _find(pieces, "landfrac")
-    land = whole_map(land_file, "landfrac", "%", absent="1").fillna(0.0)
-    check_land(land, land_file.where("landfrac"))
-    area_file = next((piece for piece in pieces if "area" in piece), None)
-    area = whole_map(area_file, "area", "m2") if area_file else None
-    maps = {"sftlf": land, "areacella": cell_areas(area, land_file.grid, notes)}
-    if (ice := _ice(pieces)) is not None:
-        maps["sftgif"] = (ice.fillna(0.0) * land / 100.0).assign_attrs(ice.attrs)
-    else:
-        notes.append(
-            "there is no PCT_LANDUNIT in the files: ice sheets are left out only where the model "
-            "has no soil"
-        )
-    return maps
-
-
-def _ice(pieces: Sequence[Piece]) -> xr.DataArray | None:
-    """Return the share of the land that is ice; attributes of the file number the land units."""
-    piece = next((p for p in pieces if "PCT_LANDUNIT" in p), None)
-    if piece is None:
-        return None
-    kinds = [int(v) - 1 for k, v in piece.raw.attrs.items() if k.startswith("ltype_landice")]
-    shares = piece.raw["PCT_LANDUNIT"]
-    if "ltype" not in shares.dims or not kinds or max(kinds) >= shares.sizes["ltype"]:
-        return None
-    maps = [
-        whole_map(
-            Piece(piece.path, piece.member, piece.raw.assign(PCT_LANDUNIT=shares.isel(ltype=kind))),
-            "PCT_LANDUNIT",
-            "%",
-        )
-        for kind in kinds
-    ]
-    return sum(maps[1:], maps[0]).assign_attrs(original="PCT_LANDUNIT")

@@ -10,8 +10,9 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from mpcf.data.readers.grids import LATITUDE, LONGITUDE, Grid, read_grid
-from mpcf.data.readers.loading import is_collected
+from mpcf.data.readers.cell_methods import check_is_mean
+from mpcf.data.readers.grids import LATITUDE, LONGITUDE, Grid, off_grid, read_grid
+from mpcf.data.readers.loading import is_collected, load
 from mpcf.data.readers.months import Months, read_months
 from mpcf.data.readers.units import Conversion, conversion
 from mpcf.errors import DataError
@@ -182,7 +183,13 @@ def clean(values: np.ndarray, to: Conversion, dtype: str = "float32") -> np.ndar
 
 
 def field(
-    piece: Piece, name: str, units: str, *, scale: float = 1.0, months: Months | None = None
+    piece: Piece,
+    name: str,
+    units: str,
+    *,
+    scale: float = 1.0,
+    absent: str | None = None,
+    months: Months | None = None,
 ) -> xr.DataArray:
     """
     Return a variable of a file: lazy, in standard order, north of 45° N, without coordinates.
@@ -197,6 +204,8 @@ def field(
         The wanted unit.
     scale : float
         What values in that unit are multiplied by.
+    absent : str, optional
+        What a missing unit means; by default it is an error.
     months : Months, optional
         Its months. If given, reading raises an error where some months have values and others
         have none.
@@ -217,7 +226,7 @@ def field(
     variable = piece.raw.variables[name]
     if variable.dtype.kind not in "fiu":
         raise DataError(f"{where} holds no numbers")
-    to = conversion(variable.attrs.get("units"), units, where)
+    to = conversion(variable.attrs.get("units"), units, where, absent=absent)
     to = Conversion(to.factor * scale, to.offset * scale)
     renamed = {}
     if set(variable.dims) & {*LATITUDE, *LONGITUDE}:
@@ -230,8 +239,12 @@ def field(
         {d: 0 for d, n in variable.sizes.items() if n == 1 and d not in ("time", *renamed)}
     )
     rest = [d for d in variable.dims if d not in ("time", *renamed)]
+    if rest and not renamed:
+        raise off_grid(variable.dims, where)
     if len(rest) > 1:
         raise DataError(f"{where} has the dimensions {variable.dims}, one too many")
+    if rest and rest[0] not in piece.raw.variables:
+        raise DataError(f"{where} has the dimension '{rest[0]}', which has no depths")
     if rest:
         renamed[rest[0]] = "depth"
     stored = dask.array.from_array(
@@ -252,7 +265,13 @@ def _chunks(variable: xr.Variable) -> dict[int, int]:
 
 
 def series(
-    pieces: Iterable[Piece], name: str, units: str, *, scale: float = 1.0
+    pieces: Iterable[Piece],
+    name: str,
+    units: str,
+    *,
+    scale: float = 1.0,
+    absent: str | None = None,
+    notes: list[str] | None = None,
 ) -> tuple[xr.DataArray, Months]:
     """
     Return a variable of a member, its files concatenated in time.
@@ -268,6 +287,11 @@ def series(
         The wanted unit.
     scale : float
         What values in that unit are multiplied by.
+    absent : str, optional
+        What a missing unit means; by default it is an error.
+    notes : list of str, optional
+        Gets a line for what had to be assumed. If given, files may hold the same months if they
+        hold the same values.
 
     Returns
     -------
@@ -279,7 +303,8 @@ def series(
     Raises
     ------
     DataError
-        If months are missing between files or occur in two files of one experiment.
+        If months are missing between files or occur in two files of one experiment, or a file does
+        not hold means over its months.
     """
     pieces = list(pieces)
     order = list(dict.fromkeys(piece.experiment for piece in pieces))
@@ -289,21 +314,39 @@ def series(
     before = None
     for piece in pieces:
         own = piece.months
-        part = field(piece, name, units, scale=scale, months=own)
+        if notes is not None and own.note:
+            notes.append(own.note)
+        methods = piece.raw.variables[name].attrs.get("cell_methods")
+        check_is_mean(methods, piece.where(name), name)
+        part = field(piece, name, units, scale=scale, absent=absent, months=own)
         if "time" not in part.dims:
             raise DataError(f"{piece.where(name)} has no dimension 'time'")
         if before is not None:
             if "lat" in part.dims and not piece.grid.is_like(before.grid):
                 raise DataError(f"{piece.where(name)} is on a different grid from {before.path}")
-            _check_next(before, piece, months, name)
-            keep = own.first - months.first
-            if own.first < months.stop:
-                joined = xr.concat(parts, "time").isel(time=slice(0, keep))
-                parts, months = [joined], Months(months.first, keep, months.calendar)
             if {*part.dims} != {*parts[0].dims} or part.sizes.get("depth") != parts[0].sizes.get(
                 "depth"
             ):
                 raise DataError(f"{piece.where(name)} has different layers from {before.path}")
+            keep = own.first - months.first
+            is_repeated = (
+                notes is not None
+                and own.kind == months.kind
+                and own.first < months.stop
+                and _same_values(xr.concat(parts, "time").isel(time=slice(keep, None)), part)
+            )
+            if is_repeated:
+                notes.append(
+                    f"{before.where(name)} and {piece.path} hold some months twice, with the same "
+                    "values"
+                )
+            else:
+                _check_next(before, piece, months, name)
+            if own.stop <= months.stop and is_repeated:
+                continue
+            if own.first < months.stop:
+                joined = xr.concat(parts, "time").isel(time=slice(0, keep))
+                parts, months = [joined], Months(months.first, keep, months.calendar)
             months = Months(months.first, months.count + own.count, months.calendar)
         else:
             months = own
@@ -312,9 +355,16 @@ def series(
     return xr.concat(parts, "time") if len(parts) > 1 else parts[0], months
 
 
+def _same_values(stored: xr.DataArray, part: xr.DataArray) -> bool:
+    """Check whether two files hold the same values in the months that both have."""
+    count = min(stored.sizes["time"], part.sizes["time"])
+    first, second = (load(values.isel(time=slice(0, count))) for values in (stored, part))
+    return np.array_equal(first.values, second.transpose(*first.dims).values, equal_nan=True)
+
+
 def _check_next(before: Piece, piece: Piece, months: Months, name: str) -> None:
     own = piece.months
-    if own.calendar != months.calendar:
+    if own.kind != months.kind:
         raise DataError(
             f"{piece.where(name)} has the calendar '{own.calendar}', but {before.path} has "
             f"'{months.calendar}'"

@@ -7,9 +7,9 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
 from mpcf.data.readers.fields import Piece
@@ -19,6 +19,14 @@ from mpcf.errors import DataError, Unreachable
 from mpcf.folders import files_below
 
 LAYOUT = "a folder per member, in it CESM history files CASE.clm2.h0.VARIABLE.YYYYMM-YYYYMM.nc"
+
+ARCHIVE = ("lnd", "atm")
+"""Folders of CESM's archive of a run: a folder that holds one of them is a member itself."""
+COPIES = ("rest", "logs")
+"""Folders of such an archive that hold copies of its last months, or none."""
+
+UNPACK = {"gz": "gunzip", "bz2": "bunzip2", "zst": "unzstd", "xz": "unxz"}
+"""Ending of a compressed file → command that unpacks it."""
 
 MAX_LINKS = 1_000_000
 """Maximum number of links in a listing; one with more is circular."""
@@ -57,7 +65,8 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
     ----------
     place : str
         A folder with a folder per member, the address of an http listing of such a folder, or a
-        manifest: a CSV file with the columns member, variable, url.
+        manifest: a CSV file with the columns member, variable, url. A folder that is the archive of
+        a run (``lnd``, ``atm``, ``rest``) is its only member.
     is_wanted : callable
         Whether a file may be needed, by its name; all files of a manifest are.
 
@@ -78,9 +87,9 @@ def member_files(place: str, is_wanted: Callable[[str], bool]) -> dict[str, list
     if _is_manifest(place):
         found = _read_manifest(place)
     elif is_remote(place):
-        found = _listing(place.rstrip("/") + "/", is_wanted)
+        found = _as_runs(_listing(place.rstrip("/") + "/", is_wanted), place)
     else:
-        found = _folder(Path(place).expanduser(), is_wanted)
+        found = _as_runs(_folder(Path(place).expanduser(), is_wanted), place)
     if not found:
         raise DataError(f"{place} holds no history files; expected {LAYOUT}")
     if empty := [name for name, files in found.items() if not files]:
@@ -157,14 +166,41 @@ def _folder(root: Path, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
             f"member's folder; expected {LAYOUT} (for a single run, one such folder)"
         )
     return {
-        folder.name: [
-            path
-            for path in files_below(folder)
-            if path.endswith(".nc") and is_wanted(path) and os.path.isfile(path)
-        ]
+        folder.name: _wanted_below(folder, is_wanted)
         for folder in root.iterdir()
         if folder.is_dir() and not folder.name.startswith(".")
     }
+
+
+def _as_runs(found: dict[str, list[str]], place: str) -> dict[str, list[str]]:
+    """Return the parts of an archive of one run as its member; members as they are."""
+    if not set(ARCHIVE) & set(found):
+        return found
+    name = urlsplit(place).path if is_remote(place) else str(Path(place).expanduser().absolute())
+    parts = [paths for part, paths in found.items() if part not in COPIES]
+    return {PurePosixPath(name).name or "1": [path for paths in parts for path in paths]}
+
+
+def _wanted_below(folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Return a member's files; copies beside its restarts are left out."""
+    paths = [
+        path for path in files_below(folder) if not _is_copied(str(Path(path).relative_to(folder)))
+    ]
+    _check_unpacked(paths, is_wanted)
+    return [p for p in paths if p.endswith(".nc") and is_wanted(p) and os.path.isfile(p)]
+
+
+def _is_copied(path: str) -> bool:
+    """Check whether a file of a member lies beside restarts: CESM copies its last months there."""
+    return bool(set(COPIES) & set(path.split("/")[:-1]))
+
+
+def _check_unpacked(paths: Sequence[str], is_wanted: Callable[[str], bool]) -> None:
+    known = set(paths)
+    for path in paths:
+        whole, _, kind = path.rpartition(".")
+        if kind in UNPACK and whole.endswith(".nc") and is_wanted(whole) and whole not in known:
+            raise DataError(f"{path} is compressed as a whole; unpack it first: {UNPACK[kind]}")
 
 
 class _Links(HTMLParser):
@@ -200,8 +236,11 @@ def _listing(root: str, is_wanted: Callable[[str], bool]) -> dict[str, list[str]
                 todo.append(url)
             elif url.endswith(".nc") and not slash:
                 raise DataError(f"{url} lies outside a member's folder; expected {LAYOUT}")
-            elif is_wanted(unquote(url)):
+            elif slash and not _is_copied(unquote(url[len(root) :])):
                 files[member].append(url)
+    for member, found in files.items():
+        _check_unpacked(found, lambda url: is_wanted(unquote(url)))
+        files[member] = [url for url in found if is_wanted(unquote(url))]
     return files
 
 
@@ -226,7 +265,8 @@ def _read_manifest(place: str) -> dict[str, list[str]]:
         elif is_remote(place) or "://" in url or ".." in Path(url).parts:
             raise DataError(f"{place}, line {rows.line_num}: '{url}' is not a place to read from")
         else:
-            target = str(Path(place).expanduser().absolute().parent / url)
+            beside = Path(place).expanduser().absolute().parent
+            target = str(beside / Path(url).expanduser())
         files.setdefault(member, []).append(target)
     return files
 

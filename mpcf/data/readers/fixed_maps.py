@@ -33,7 +33,8 @@ def whole_map(piece: Piece, name: str, units: str, *, absent: str | None = None)
     Returns
     -------
     DataArray (lat, lon)
-        float64, NaN where there is a fill value.
+        float64, NaN where there is a fill value; without coordinates, since those of two files can
+        differ in the last digits.
 
     Raises
     ------
@@ -49,8 +50,7 @@ def whole_map(piece: Piece, name: str, units: str, *, absent: str | None = None)
         raise DataError(f"{where} is not a map of numbers on the grid of its file")
     values = np.array(variable.transpose(*grid.dims).values, dtype="float64")
     values = clean(values[np.ix_(grid.rows, grid.columns)], to, dtype="float64")
-    coords = {"lat": grid.lat, "lon": grid.lon}
-    return xr.DataArray(values, coords, ("lat", "lon"), attrs={"original": name})
+    return xr.DataArray(values, dims=("lat", "lon"), attrs={"original": name})
 
 
 def cell_areas(found: xr.DataArray | None, grid: Grid, notes: list[str]) -> xr.DataArray:

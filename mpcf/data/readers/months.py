@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,14 +20,32 @@ is missing in them, but a wrong calendar is a day off after its first leap day."
 
 _NAME_RANGE = re.compile(r"[._](\d{4})-?(\d{2})-(\d{4})-?(\d{2})\.nc")
 _NAME_MONTH = re.compile(r"\.(\d{4})-(\d{2})\.nc")
+_MONTHS_SINCE = re.compile(
+    r"months?\s+since\s+(\d{1,4})-(\d{1,2})(?:-0?1)?(?:[ T]0{1,2}(?::0{1,2}){1,2}(?:\.0*)?)?"
+    r"\s*(?:Z|UTC)?",
+    re.IGNORECASE,
+)
 _BOUNDS = ("time_bnds", "time_bounds")
 _LAST_YEAR = 9998
+_SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
+_GREGORIAN_SINCE = 1582 * 12 + 10
+BEGINS_BY_NAME = (
+    "some files have no time bounds, and stamps between two months: these were taken as the "
+    "beginning of their month, as the names of the files say; if they end it, every value is a "
+    "month late: compare the seasons with another source"
+)
+"""Note for stamps whose meaning only the name of their file says."""
+
+_CURE = (
+    "if they end their month, as CESM's do, run 'cdo settbounds,month -shifttime,-1day IN OUT', "
+    "and if they begin it, 'cdo settbounds,month IN OUT'"
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Months:
     """
-    The consecutive months of a file.
+    The consecutive months of a file; equal if they are the same months of the same calendar.
 
     Attributes
     ----------
@@ -35,12 +54,32 @@ class Months:
     count : int
         Number of months.
     calendar : str
-        Calendar of the source.
+        Calendar of the source, by the name that it uses.
+    note : str
+        What had to be assumed to identify the months; empty if nothing.
     """
 
     first: int
     count: int
     calendar: str
+    note: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The calendar by its meaning: ``365_day`` is ``noleap``, for instance."""
+        if self.calendar == "proleptic_gregorian" and self.first >= _GREGORIAN_SINCE:
+            return "standard"
+        return _SAME_CALENDAR.get(self.calendar, self.calendar)
+
+    def __eq__(self, other: object) -> bool:
+        """Check whether both are the same months of the same calendar, whatever it is called."""
+        if not isinstance(other, Months):
+            return NotImplemented
+        return (self.first, self.count, self.kind) == (other.first, other.count, other.kind)
+
+    def __hash__(self) -> int:
+        """Return the same for months that are equal."""
+        return hash((self.first, self.count, self.kind))
 
     @property
     def stop(self) -> int:
@@ -59,7 +98,9 @@ def read_months(raw: xr.Dataset, where: str) -> Months:
     CESM stamps a monthly mean with the *end* of its interval, CMIP6 with the middle. Where a file
     has bounds, they decide, and stamps only have to agree. Without bounds, a stamp within a month
     means that month; a stamp at the edge of two months is accepted only if the name of the file
-    states its months.
+    states its months: as the end of the month if the name says so, as its beginning only if the
+    months of the name begin with a January, and with a note. A name from February to January is
+    what a tool makes of stamps that end their month.
 
     Parameters
     ----------
@@ -95,16 +136,23 @@ def read_months(raw: xr.Dataset, where: str) -> Months:
     units = _units(time.attrs.get("units"), calendar, f"time of {where}")
     values = _numbers(time.values, f"time of {where}")
     bounds = _bounds(raw)
+    note = ""
     if bounds is None:
-        serial = _from_stamps(_dates(values, units, calendar, f"time of {where}"), named, where)
+        stamps = _dates(values, units, calendar, f"time of {where}")
+        serial, note = _from_stamps(stamps, named, where)
     else:
         what = f"{bounds.name} of {where}"
         own_units = _units(bounds.attrs.get("units", units), calendar, what)
         edges = _numbers(bounds.values, what)
         try:
-            serial = _between(values.tobytes(), units, edges.tobytes(), own_units, calendar)
+            serial, begins = _between(values.tobytes(), units, edges.tobytes(), own_units, calendar)
         except DataError as error:
             raise DataError(f"{bounds.name} and time of {where}: {error}") from None
+        if begins and serial[0] % 12 == 1 and serial.size % 12 == 0:
+            raise DataError(
+                f"{where} runs from February to January and every stamp begins its interval in "
+                f"{bounds.name}: these may be bounds that a tool made from the stamps; {_CURE}"
+            )
     step = np.diff(serial)
     if (step != 1).any():
         at = int(np.argmax(step != 1))
@@ -112,7 +160,13 @@ def read_months(raw: xr.Dataset, where: str) -> Months:
             f"{where} goes from {_text(serial[at])} to {_text(serial[at + 1])}: a month is missing,"
             " repeated or out of order; repair or replace the file"
         )
-    found = Months(int(serial[0]), serial.size, calendar)
+    found = Months(int(serial[0]), serial.size, calendar, note)
+    if named is not None and (named[0] + 1, named[1] + 1) == (found.first, found.stop - 1):
+        raise DataError(
+            f"{where} holds {found} by its bounds, one month later than its name says; bounds that "
+            "a tool makes from stamps that end their month are a month late: run 'cdo "
+            "settbounds,month -shifttime,-1day IN OUT', or correct the name"
+        )
     if named is not None and named != (found.first, found.stop - 1):
         raise DataError(
             f"{where} holds {found}, but its name says {_text(named[0])} to {_text(named[1])}; it "
@@ -216,7 +270,10 @@ def _dates(values: np.ndarray, units: str, calendar: str, what: str) -> np.ndarr
     import cftime
 
     try:
-        dates = np.asarray(cftime.num2date(values, units, calendar))
+        if found := _MONTHS_SINCE.fullmatch(units.strip()):
+            dates = _month_dates(values, int(found[1]) * 12 + int(found[2]) - 1, calendar)
+        else:
+            dates = np.asarray(cftime.num2date(values, units, calendar))
         years = [int(date.year) for date in dates.ravel()]
     except (ValueError, OverflowError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise DataError(
@@ -225,6 +282,22 @@ def _dates(values: np.ndarray, units: str, calendar: str, what: str) -> np.ndarr
     if min(years) < 0 or max(years) > _LAST_YEAR:
         raise DataError(f"{what} runs from year {min(years)} to {max(years)}; look at its units")
     return dates
+
+
+def _month_dates(values: np.ndarray, first: int, calendar: str) -> np.ndarray:
+    """Return dates from a count of months, whose fraction is a share of its month's length."""
+    import cftime
+
+    def begin(serial: int) -> object:
+        year, month = divmod(serial, 12)
+        return cftime.datetime(year, month + 1, 1, calendar=calendar)
+
+    dates = []
+    for value in values.ravel():
+        whole = first + math.floor(value)
+        start, end = begin(whole), begin(whole + 1)
+        dates.append(start + (end - start) * float(value - math.floor(value)))
+    return np.array(dates, dtype=object).reshape(values.shape)
 
 
 def _edge(serial: int, like: object) -> object:
@@ -240,8 +313,11 @@ def _serial(date: object) -> int:
 @lru_cache(maxsize=64)
 def _between(
     time: bytes, units: str, bounds: bytes, bounds_units: str, calendar: str
-) -> np.ndarray:
-    """Return months from bounds. Files of an ensemble share their times, which are decoded once."""
+) -> tuple[np.ndarray, bool]:
+    """Return months from bounds, and whether every stamp begins its interval.
+
+    Files of an ensemble share their times, which are decoded once.
+    """
     stamps = _dates(np.frombuffer(time), units, calendar, "time")
     edges = _dates(np.frombuffer(bounds).reshape(-1, 2), bounds_units, calendar, "the interval")
     serial = []
@@ -256,19 +332,26 @@ def _between(
         if start - stamp > MONTH_EDGE_TOLERANCE or stamp - end > MONTH_EDGE_TOLERANCE:
             raise DataError(f"the interval from {start} to {end} has the time {stamp}")
         serial.append(month)
-    return np.array(serial)
+    begins = all(
+        abs(a - b) < MONTH_EDGE_TOLERANCE for a, b in zip(stamps, edges[:, 0], strict=True)
+    )
+    return np.array(serial), begins
 
 
-def _from_stamps(stamps: np.ndarray, named: tuple[int, int] | None, where: str) -> np.ndarray:
+def _from_stamps(
+    stamps: np.ndarray, named: tuple[int, int] | None, where: str
+) -> tuple[np.ndarray, str]:
+    """Return months from stamps alone, and what was assumed."""
     serial = np.array([_serial(stamp) for stamp in stamps])
     at_edge = [abs(stamp - _edge(_serial(stamp), stamp)) < MONTH_EDGE_TOLERANCE for stamp in stamps]
     if not any(at_edge):
-        return serial
+        return serial, ""
     if named is not None and all(at_edge):
-        for shift in (0, -1):
-            if (serial[0] + shift, serial[-1] + shift) == named:
-                return serial + shift
+        if (serial[0] - 1, serial[-1] - 1) == named:
+            return serial - 1, ""
+        if (serial[0], serial[-1]) == named and named[0] % 12 == 0:
+            return serial, BEGINS_BY_NAME
     raise DataError(
         f"{where} has no time bounds and stamps such as {stamps[0]}, which may end a month or "
-        "begin one; add 'time_bounds', or the months to its name (.200001-200012.nc)"
+        f"begin one; {_CURE}; or put the months that it holds into its name (.200001-200012.nc)"
     )

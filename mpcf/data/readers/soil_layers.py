@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from mpcf.ground.constants import FREEZING_POINT, LATENT_HEAT_OF_FUSION, WATER_DENSITY
+from mpcf.ground.constants import (
+    FREEZING_POINT,
+    ICE_DENSITY,
+    LATENT_HEAT_OF_FUSION,
+    WATER_DENSITY,
+)
 
 CLM5_THICKNESS = (
     *(0.02, 0.04, 0.06, 0.08, 0.12, 0.16, 0.20, 0.24, 0.28, 0.32, 0.36, 0.40, 0.44, 0.54, 0.64),
@@ -109,3 +114,59 @@ def liquid_from_total(
     suction = LATENT_HEAT_OF_FUSION * below / (GRAVITY * temperature * LOAM_SUCTION)
     most = WATER_DENSITY * LOAM_POROSITY * thickness * suction.clip(min=1.0) ** (-1 / LOAM_EXPONENT)
     return xr.where(below > 0, np.minimum(total, most), total).astype(total.dtype)
+
+
+def liquid_beside_ice(volume: xr.DataArray, ice: xr.DataArray) -> xr.DataArray:
+    r"""
+    Return the liquid water of a layer from the volume of its water and ice, and its ice.
+
+    CLM's ``H2OSOI`` is a volume: :math:`\theta \Delta z = w_{liq} / 1000 + w_{ice} / 917`.
+
+    .. math:: w_{liq} = 1000\,(\theta \Delta z - w_{ice} / 917)
+
+    Parameters
+    ----------
+    volume : DataArray (depth, ...)
+        Liquid water and ice, m3 per m2.
+    ice : DataArray (depth, ...)
+        kg m-2.
+
+    Returns
+    -------
+    DataArray (depth, ...)
+        kg m-2, not below zero.
+
+    Examples
+    --------
+    >>> volume, ice = (xr.DataArray([v], dims="depth") for v in (0.3, 183.4))
+    >>> round(float(liquid_beside_ice(volume, ice)[0]), 6)
+    100.0
+    """
+    return (WATER_DENSITY * (volume - ice / ICE_DENSITY)).clip(min=0).astype(ice.dtype)
+
+
+def ice_beside_liquid(volume: xr.DataArray, liquid: xr.DataArray) -> xr.DataArray:
+    r"""
+    Return the ice of a layer from the volume of its water and ice, and its liquid water.
+
+    .. math:: w_{ice} = 917\,(\theta \Delta z - w_{liq} / 1000)
+
+    Parameters
+    ----------
+    volume : DataArray (depth, ...)
+        Liquid water and ice, m3 per m2; see `liquid_beside_ice`.
+    liquid : DataArray (depth, ...)
+        kg m-2.
+
+    Returns
+    -------
+    DataArray (depth, ...)
+        kg m-2, not below zero.
+
+    Examples
+    --------
+    >>> volume, liquid = (xr.DataArray([v], dims="depth") for v in (0.3, 100.0))
+    >>> round(float(ice_beside_liquid(volume, liquid)[0]), 6)
+    183.4
+    """
+    return (ICE_DENSITY * (volume - liquid / WATER_DENSITY)).clip(min=0).astype(liquid.dtype)

@@ -12,6 +12,9 @@ from mpcf.ground.constants import FREEZING_POINT, WATER_DENSITY
 _SYMBOLS = {
     "kg": (1.0, (1, 0, 0, 0)),
     "g": (1e-3, (1, 0, 0, 0)),
+    **dict.fromkeys(("meter", "meters", "metre", "metres"), (1.0, (0, 1, 0, 0))),
+    **dict.fromkeys(("centimeter", "centimeters", "centimetre"), (1e-2, (0, 1, 0, 0))),
+    **dict.fromkeys(("millimeter", "millimeters", "millimetre"), (1e-3, (0, 1, 0, 0))),
     "km": (1e3, (0, 1, 0, 0)),
     "m": (1.0, (0, 1, 0, 0)),
     "cm": (1e-2, (0, 1, 0, 0)),
@@ -32,6 +35,8 @@ _SYMBOLS = {
     "none": (1.0, (0, 0, 0, 0)),
     "mol": (1.0, (0, 0, 0, 0)),
     "umol": (1e-6, (0, 0, 0, 0)),
+    "Pa": (1.0, (1, -1, -2, 0)),
+    "hPa": (1e2, (1, -1, -2, 0)),
     "ppm": (1e-6, (0, 0, 0, 0)),
     "ppmv": (1e-6, (0, 0, 0, 0)),
 }

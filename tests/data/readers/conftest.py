@@ -8,6 +8,7 @@ import pytest
 from mpcf.data.export import export
 from mpcf.data.readers import cesm, cmip6_catalogue, files
 
+from .cesm_files import copies
 from .helpers import PHASES, make_ensemble
 
 
@@ -59,3 +60,15 @@ def catalogue(cmip6_folder, tmp_path):
 
     write.folder, write.stores = tmp_path, cmip6_folder
     return write
+
+
+@pytest.fixture
+def cesm_files(stored_cesm):
+    """Return the files of one CESM run, to be changed."""
+    return {"001": copies(stored_cesm)["001"]}
+
+
+@pytest.fixture
+def one(ensemble):
+    """Return what these files hold."""
+    return ensemble.isel(member=[0])

@@ -7,7 +7,13 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpcf.data.readers.months import name_months, read_months, time_axis
+from mpcf.data.readers.months import (
+    BEGINS_BY_NAME,
+    Months,
+    name_months,
+    read_months,
+    time_axis,
+)
 from mpcf.errors import DataError
 
 CALENDARS = ("noleap", "standard", "gregorian", "proleptic_gregorian", "360_day", "all_leap")
@@ -55,9 +61,83 @@ def test_without_bounds_a_stamp_within_the_month_means_it():
 @pytest.mark.parametrize("stamp", ["start", "end"])
 def test_without_bounds_the_name_of_the_file_decides_at_the_edge(stamp):
     raw = a_file(stamp=stamp, bounds=None)
-    assert read_months(raw, "CASE.clm2.h0.GPP.200001-200102.nc").first == 24000
+    found = read_months(raw, "CASE.clm2.h0.GPP.200001-200102.nc")
+    assert found.first == 24000
+    assert found.note == (BEGINS_BY_NAME if stamp == "start" else "")
     with pytest.raises(DataError, match="may end a month or begin one"):
         read_months(raw, "GPP.nc")
+
+
+@given(
+    first=st.integers(12, 40000),
+    years=st.integers(1, 3),
+    calendar=st.sampled_from(CALENDARS),
+    bounds=st.sampled_from([None, "time_bounds"]),
+)
+def test_a_name_by_stamps_never_moves_a_month(first, years, calendar, bounds):
+    """A tool names files by stamps that end their month, or makes their bounds from these."""
+    raw = a_file(first, 12 * years, calendar, "end", None)
+    if bounds:
+        raw = a_file(first + 1, 12 * years, calendar, "start", bounds)
+    names = [(first + i, first + 12 * years - 1 + i) for i in (0, 1)]
+    held, moved = (
+        f"CASE.clm2.h0.GPP.{a // 12:04d}{a % 12 + 1:02d}-{b // 12:04d}{b % 12 + 1:02d}.nc"
+        for a, b in names
+    )
+    if bounds is None:
+        assert read_months(raw, held).first == first
+    else:
+        with pytest.raises(DataError, match="settbounds"):
+            read_months(raw, held)
+    if first % 12 == 0:
+        with pytest.raises(DataError, match="cdo settbounds,month -shifttime,-1day"):
+            read_months(raw, moved)
+
+
+@given(
+    first=st.integers(12, 40000),
+    count=st.integers(1, 30),
+    calendar=st.sampled_from(CALENDARS),
+    stamp=st.sampled_from([0.0, 0.5, 1.0]),
+    since=st.sampled_from(["-01", "-1", "-01 00:00:00", "", "-01T00:00:00Z"]),
+)
+def test_months_since_a_month_are_months(first, count, calendar, stamp, since):
+    serial = np.arange(count) + float(first - 120)
+    attrs = {
+        "units": f"months since {10:04d}-01{since}", "calendar": calendar, "bounds": "time_bounds"
+    }  # fmt: skip
+    raw = xr.Dataset(
+        {"time_bounds": (("time", "two"), np.column_stack([serial, serial + 1]))},
+        {"time": ("time", serial + stamp, attrs)},
+    )
+    found = read_months(raw, "x.nc")
+    assert (found.first, found.count, found.calendar) == (first, count, calendar)
+    if stamp == 0.5:
+        assert read_months(raw.drop_vars("time_bounds"), "x.nc") == found
+
+
+@pytest.mark.parametrize("units", ["months since 2000-01-15", "common_years since 2000-01-01"])
+def test_counts_whose_month_is_not_plain_are_refused(units):
+    raw = a_file(calendar="standard")
+    raw["time"].attrs["units"] = units
+    with pytest.raises(DataError, match="time of x can't be decoded"):
+        read_months(raw.drop_vars("time_bounds"), "x")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "first", "expected"),
+    [
+        ("gregorian", "standard", 24000, True),
+        ("365_day", "noleap", 12, True),
+        ("366_day", "all_leap", 12, True),
+        ("proleptic_gregorian", "standard", 24000, True),
+        ("proleptic_gregorian", "standard", 1500 * 12, False),
+        ("noleap", "standard", 24000, False),
+        ("360_day", "365_day", 24000, False),
+    ],
+)
+def test_calendars_are_compared_by_meaning(one, other, first, expected):
+    assert (Months(first, 12, one) == Months(first, 12, other)) is expected
 
 
 @pytest.mark.parametrize(
