@@ -130,7 +130,9 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
         files = _having(pieces, name)
         if name in REQUIRED:
             check_grids({name: files}, run.grid)
-            run.values[name], run.months[name] = series(files, name, MONTHLY[name].units)
+            run.values[name], run.months[name] = series(
+                files, name, MONTHLY[name].units, notes=notes
+            )
         elif name in OPTIONAL and not (name == "co2mass" and "co2" in run.values):
             _optional(run, files, name, notes)
     water: dict[str, xr.DataArray] = {}
@@ -139,7 +141,7 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
             continue
         files = _having(pieces, name)
         check_grids({name: files}, run.grid)
-        water[name], run.months[name] = series(files, name, "kg m-2")
+        water[name], run.months[name] = series(files, name, "kg m-2", notes=notes)
         found, own_edges = layer_edges(files[0], name)
         check_layers(found, nodes, files[0].where(name))
         if run.depth_edges is None and own_edges is not None and found.size == nodes.size:
@@ -160,10 +162,14 @@ def _optional(run: Run, files: Sequence[Piece], name: str, notes: list[str]) -> 
     try:
         check_grids({name: files}, run.grid)
         if name == "co2mass":
-            run.values["co2"], run.months["co2"] = series(files, name, "kg", scale=PPM_PER_KG)
+            run.values["co2"], run.months["co2"] = series(
+                files, name, "kg", scale=PPM_PER_KG, notes=notes
+            )
             run.origin["co2"] = name
         else:
-            run.values[name], run.months[name] = series(files, name, MONTHLY[name].units)
+            run.values[name], run.months[name] = series(
+                files, name, MONTHLY[name].units, notes=notes
+            )
     except DataError as error:
         notes.append(f"{name} is left out: {error}")
 
