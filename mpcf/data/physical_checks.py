@@ -68,7 +68,8 @@ decomposed peat."""
 
 MAX_ODD = 0.5
 """Per cent of the land that may exceed the local bounds of phases, since glaciers at the margin of
-a cell may be part of its means; such cells are noted."""
+a cell may be part of its means, or hold an empty layer, as simple models of deserts do; such cells
+are noted."""
 
 MIN_SAMPLES = 3
 """Layers and months of a column, at least, from which its phases are judged."""
@@ -138,12 +139,15 @@ def _check_empty_months(sample: Sample, water: np.ndarray, k: int) -> None:
         return
     months = np.flatnonzero(empty.any(axis=(1, 2)))
     cells = empty.any(axis=0)
-    raise DataError(
+    text = (
         f"{sample.what(*SOIL_WATER)}: {_layer(sample, k)} has no water in {len(months)} of the "
         f"months in the years {sample.years}, such as {sample.month(months[0])} at "
         f"{sample.place(first_cell(cells))}, but has water in others ({sample.share(cells):.1f} % "
         "of the land); leave out the year in which the model wrote none, or get its file again"
     )
+    if sample.share(cells) > MAX_ODD:
+        raise DataError(text)
+    sample.notes["empty months"] = text
 
 
 def _check_means(sample: Sample, means: np.ndarray, thickness: np.ndarray) -> None:

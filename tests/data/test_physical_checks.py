@@ -25,7 +25,7 @@ EDGES = {
     "four layers": np.array([0.0, 0.1, 0.35, 1.0, 3.0]),
     "equal layers": np.linspace(0.0, 4.0, 17),
 }
-few = settings(deadline=None, max_examples=8)
+few = settings(deadline=None, max_examples=6)
 models = st.sampled_from(sorted(EDGES))
 columns = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=12)
 
