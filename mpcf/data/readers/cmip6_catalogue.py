@@ -73,21 +73,12 @@ def open_runs(
         If the catalogue or a store can't be reached.
     """
     chosen = _select(place, model, experiments, members)
-    notes, opened = [*chosen.notes], {}
-    for member, rows in chosen.members.items():
-        opened[member] = []
-        for row in rows.itertuples():
-            try:
-                opened[member].append(_open(row))
-            except DataError as error:
-                if row.variable_id not in OPTIONAL:
-                    raise
-                notes.append(f"{row.variable_id} is left out: {error}")
-                opened[member] = [p for p in opened[member] if row.variable_id not in p]
+    notes = [*chosen.notes]
+    opened = {member: _open_all(rows, notes) for member, rows in chosen.members.items()}
     parents = [p.raw.attrs.get("parent_experiment_id", "") for p in next(iter(opened.values()))]
     parent = next((str(name) for name in parents if name), "")
     maps = _nearest(chosen.maps, experiments, list(chosen.members), parent)
-    return opened, [_open(row) for row in maps.itertuples()], notes
+    return opened, _open_all(maps, notes), notes
 
 
 def open_one(
@@ -348,6 +339,21 @@ def _rows(own: pd.DataFrame, grid: str, experiments: Sequence[str], member: str)
     rows = rows[rows["grid_label"] == rows["variable_id"].map(label)]
     order = rows["experiment_id"].map({e: i for i, e in enumerate(experiments)})
     return rows.assign(order=order).sort_values("order", kind="stable")
+
+
+def _open_all(rows: pd.DataFrame, notes: list[str]) -> list[Piece]:
+    """Open stores; of an optional variable that can't be opened, none."""
+    pieces: list[Piece] = []
+    absent: set[str] = set()
+    for row in rows.itertuples():
+        try:
+            pieces.append(_open(row))
+        except DataError as error:
+            if row.variable_id not in (*OPTIONAL, "sftgif"):
+                raise
+            notes.append(f"{row.variable_id} is left out: {error}")
+            absent.add(row.variable_id)
+    return [piece for piece in pieces if not any(name in piece for name in absent)]
 
 
 def _open(row) -> Piece:

@@ -237,11 +237,13 @@ def test_a_series_on_two_grid_labels_is_read_once(catalogue, ensemble, label):
     assert_same(cmip6.read(runs, fixed), ensemble)
 
 
-def test_an_optional_store_that_cannot_be_opened_is_left_out(catalogue, ensemble):
+@pytest.mark.parametrize("name", ["cVeg", "sftgif"])
+def test_an_optional_store_that_cannot_be_opened_is_left_out(catalogue, ensemble, name):
     def break_store(table):
-        bad = (table.variable_id == "cVeg") & (table.member_id == "r1i1p1f1")
+        bad = (table.variable_id == name) & (table.member_id == "r1i1p1f1")
         return table.assign(zstore=table["zstore"].mask(bad, "/nowhere"))
 
     found = cmip6.read(*cmip6_catalogue.open_runs(catalogue(break_store), None, ["demo"], []))
-    assert_same(found, ensemble.drop_vars("cVeg"))
-    assert "cVeg is left out: the store /nowhere" in found.attrs["mpcf_notes"]
+    assert_same(found, ensemble.drop_vars(name))
+    assert f"{name} is left out: the store /nowhere" in found.attrs["mpcf_notes"]
+    assert name not in found
