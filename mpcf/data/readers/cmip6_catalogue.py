@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _COLUMNS = (*("source_id", "experiment_id", "member_id", "table_id", "variable_id", "grid_label"),)
 _MODELS_SHOWN = 8
 
+ADDRESS = "address"
+"""Column of an exported catalogue from which intake-esm opens stores. Paths from the catalogue are
+beside it, in ``zstore``, and still lead there when the folder has been moved."""
+
 
 def open_runs(
     place: str, model: str | None, experiments: Sequence[str], members: Sequence[str]
@@ -184,6 +188,8 @@ def _table(place: str) -> tuple[pd.DataFrame, str, bool]:
         if is_remote(place):
             raise Unreachable(f"the catalogue {place} can't be read: {error}") from error
         raise DataError(f"{place} is not an intake-esm catalogue: {error}") from error
+    if column == ADDRESS and "zstore" in table.columns:
+        column = "zstore"
     if absent := [name for name in (*_COLUMNS, column) if name not in table.columns]:
         raise DataError(f"the catalogue {place} has no column {', '.join(absent)}")
     table = table.dropna(subset=[*_COLUMNS, column])
