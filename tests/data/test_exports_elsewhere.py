@@ -12,14 +12,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpcf.data.cmip6_attributes import cmip6_attributes
-from mpcf.data.export import export
+from mpcf.data.export import _on_grid, export
 from mpcf.data.readers import cmip6, cmip6_catalogue
 from mpcf.data.variables import MONTHLY
 
-from .readers.conftest import cesm_folder, cmip6_folder, ensemble  # noqa: F401
 from .readers.helpers import PHASES, assert_same, make_ensemble
 
 MEMBERS = ["r1i1p1f1", "r2i1p1f1"]
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    return make_ensemble()
+
+
+@pytest.fixture(scope="module")
+def cesm_folder(ensemble, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "cesm"
+    export(ensemble, folder, "cesm", PHASES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cmip6_folder(ensemble, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "cmip6"
+    export(ensemble, folder, "cmip6", PHASES)
+    return folder
 
 
 def stores(folder):
@@ -45,14 +63,14 @@ def history_files(folder):
 
 
 @pytest.fixture
-def catalogue(cmip6_folder, tmp_path, monkeypatch):  # noqa: F811
+def catalogue(cmip6_folder, tmp_path, monkeypatch):
     """Return the exported catalogue as intake-esm opens it from another folder."""
     monkeypatch.chdir(tmp_path)
     return intake_esm.esm_datastore(str(cmip6_folder / "catalog.json"))
 
 
 @pytest.mark.filterwarnings("ignore:In a future version of xarray:FutureWarning")
-def test_intake_esm_opens_every_store_of_the_catalogue(catalogue, ensemble):  # noqa: F811
+def test_intake_esm_opens_every_store_of_the_catalogue(catalogue, ensemble):
     found = catalogue.to_dataset_dict(progressbar=False)
     assert sum(len(part.data_vars) for part in found.values()) == catalogue.df.variable_id.nunique()
     wanted = ensemble["tsl"].sortby(ensemble["lon"] % 360).values
@@ -65,7 +83,8 @@ def test_intake_esm_opens_every_store_of_the_catalogue(catalogue, ensemble):  # 
     assert {name for node in tree.leaves for name in node.data_vars} >= {"tsl", "areacella"}
 
 
-def test_a_folder_that_was_moved_is_still_read(ensemble, tmp_path):  # noqa: F811
+def test_a_folder_that_was_moved_is_still_read(tmp_path):
+    ensemble = make_ensemble(members=1, years=1)
     export(ensemble, tmp_path / "first", "cmip6", PHASES)
     shutil.move(tmp_path / "first", tmp_path / "second")
     place = str(tmp_path / "second" / "catalog.json")
@@ -94,7 +113,7 @@ def check_axes(raw):
         assert ((low <= axis.values) & (axis.values <= high) & (low < high)).all(), name
 
 
-def test_stores_have_the_attributes_of_cmip6(cmip6_folder, ensemble):  # noqa: F811
+def test_stores_have_the_attributes_of_cmip6(cmip6_folder, ensemble):
     found = stores(cmip6_folder)
     assert set(found) == set(MONTHLY) - {"co2"} | {"co2mass"}
     for name, raw in found.items():
@@ -126,7 +145,7 @@ def test_what_a_source_says_beyond_the_tables_is_kept():
     assert "comment" not in cmip6_attributes("cSoil", ("time", "lat", "lon"), {})
 
 
-def test_history_files_have_the_attributes_of_the_conventions(cesm_folder):  # noqa: F811
+def test_history_files_have_the_attributes_of_the_conventions(cesm_folder):
     for name, raw in history_files(cesm_folder).items():
         check_axes(raw)
         assert raw.attrs["Conventions"] == "CF-1.8"
@@ -136,7 +155,7 @@ def test_history_files_have_the_attributes_of_the_conventions(cesm_folder):  # n
             assert raw["area"].attrs["standard_name"] == "cell_area"
 
 
-def test_land_units_are_numbered_in_32_bits_as_clm_writes_them(cesm_folder):  # noqa: F811
+def test_land_units_are_numbered_in_32_bits_as_clm_writes_them(cesm_folder):
     path = next((cesm_folder / "001").glob("*.PCT_LANDUNIT.*"))
     with netCDF4.Dataset(path) as raw:
         numbers = {name: raw.getncattr(name) for name in raw.ncattrs() if name.startswith("ltype_")}
@@ -163,8 +182,6 @@ def test_chunks_of_a_series_divide_its_length(tmp_path, years):
     south=st.sampled_from([-90.0, -45.0, 46.0]),
 )
 def test_bounds_hold_any_grid(west, step, south):
-    from mpcf.data.export import _on_grid
-
     lat = np.arange(south, 90.1, 2.0 if south > -90 else 10.0)
     lon = west + step * np.arange(min(6, int(360 // step)))
     grid = xr.Dataset(coords={"lat": lat, "lon": lon})
