@@ -14,11 +14,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from mpcf.data.cmip6_attributes import cmip6_attributes
 from mpcf.data.readers import cesm, cmip6
+from mpcf.data.readers.cmip6_table import ADDRESS
 from mpcf.data.variables import MAPS, MONTHLY
 from mpcf.errors import InvalidChoice, faults_at
 from mpcf.folders import replace_dir, write_atomic
 from mpcf.ground.constants import FREEZING_POINT, GRAMS_PER_KG
+from mpcf.ground.geography import cell_bounds
 
 FILL_VALUE = 1e36
 """Fill value of CESM's history files."""
@@ -59,6 +62,11 @@ _CMIP6 = {
     "experiment_id": "demo",
 }
 _GRID = "gn"
+
+_DEPTH = {"standard_name": "depth", "units": "m", "positive": "down", "axis": "Z"}
+_HEIGHT = {"standard_name": "height", "units": "m", "positive": "up", "axis": "Z"}
+TAS_HEIGHT = 2.0
+"""m, height of the air temperature, which CMIP6 requires with it."""
 
 
 def export(
@@ -107,7 +115,7 @@ def export(
         if layout == "cesm":
             _write_cesm(monthly, aside, years)
         else:
-            _write_cmip6(monthly, aside)
+            _write_cmip6(monthly, aside, folder)
         write_atomic(aside / "catalog-entry.yml", _entry(monthly, folder, layout, phases))
     replace_dir(aside, folder)
 
@@ -146,18 +154,32 @@ def _entry(
     return "# Copy this below 'sources:' in catalog.yml, indented by two spaces.\n" + text
 
 
-def _own_attributes(monthly: xr.Dataset, title: str) -> dict[str, str]:
-    kept = ("source", "institution", "mpcf_synthetic")
+def _own_attributes(monthly: xr.Dataset, layout: str) -> dict[str, str]:
+    kept = ("source", "institution", "references", "mpcf_synthetic")
     attrs = {name: str(monthly.attrs[name]) for name in kept if name in monthly.attrs}
-    return {"title": f"{monthly.attrs.get('title', 'Dataset')}, {title}", **attrs}
+    history = [str(monthly.attrs["history"])] if "history" in monthly.attrs else []
+    return {
+        "Conventions": "CF-1.8",
+        "title": f"{monthly.attrs.get('title', 'Dataset')}, in the layout of {layout}",
+        "history": "\n".join([f"written by mpcf.data.export in the layout of {layout}", *history]),
+        **attrs,
+    }
 
 
 def _on_grid(dataset: xr.Dataset, monthly: xr.Dataset) -> xr.Dataset:
-    """Return maps with their latitudes and longitudes, the latter from 0 to 360°."""
-    lat = ("lat", monthly["lat"].values, {"standard_name": "latitude", "units": "degrees_north"})
-    lon = monthly["lon"].values % 360.0
-    attrs = {"standard_name": "longitude", "units": "degrees_east"}
-    return dataset.assign_coords(lat=lat, lon=("lon", lon, attrs)).sortby("lon")
+    """Return maps with their latitudes and longitudes, the latter from 0 to 360°, and bounds."""
+    lat, lon = monthly["lat"].values, monthly["lon"].values
+    turn = lon % 360.0 - lon
+    axes = {
+        "lat": (lat, cell_bounds(lat).clip(-90, 90), "latitude", "degrees_north", "Y"),
+        "lon": (lon + turn, cell_bounds(lon) + turn[:, None], "longitude", "degrees_east", "X"),
+    }
+    out = dataset
+    for name, (values, bounds, long_name, units, axis) in axes.items():
+        attrs = {"standard_name": long_name, "long_name": long_name, "units": units, "axis": axis}
+        out = out.assign_coords({name: (name, values, attrs | {"bounds": f"{name}_bnds"})})
+        out[f"{name}_bnds"] = ((name, "bnds"), bounds)
+    return out.sortby("lon")
 
 
 def _days(monthly: xr.Dataset) -> tuple[np.ndarray, dict[str, str]]:
@@ -166,6 +188,8 @@ def _days(monthly: xr.Dataset) -> tuple[np.ndarray, dict[str, str]]:
 
     bounds = monthly["time_bnds"].values
     attrs = {
+        "standard_name": "time",
+        "axis": "T",
         "units": f"days since {bounds[0, 0].year:04d}-01-01 00:00:00",
         "calendar": monthly["time"].dt.calendar,
     }
@@ -178,9 +202,9 @@ def _days(monthly: xr.Dataset) -> tuple[np.ndarray, dict[str, str]]:
 def _write_cesm(monthly: xr.Dataset, folder: Path, years: int) -> None:
     days, calendar = _days(monthly)
     first = int(monthly.indexes["time"][0].year)
-    common = _on_grid(_common_cesm(monthly), monthly)
-    attrs = _own_attributes(monthly, "in the layout of CLM history files")
-    attrs |= {f"ltype_{kind}": i for i, kind in enumerate(LAND_UNITS, 1)}
+    common = _common_cesm(monthly)
+    attrs = _own_attributes(monthly, "CLM history files")
+    attrs |= {f"ltype_{kind}": np.int32(i) for i, kind in enumerate(LAND_UNITS, 1)}
     steps = range(0, monthly.sizes["time"], 12 * years)
     for index, member in enumerate(monthly["member"].values):
         case = f"{CASE}.{int(member):03d}"
@@ -197,9 +221,8 @@ def _write_cesm(monthly: xr.Dataset, folder: Path, years: int) -> None:
                 )
                 data = xr.Dataset({name: values.drop_vars(list(values.coords))})
                 if "lat" in values.dims:
-                    data = _on_grid(data, monthly)
-                    data = data.merge(common, combine_attrs="drop_conflicts")
-                    data = data.merge(_levels(monthly, values.dims))
+                    levels = _levels(monthly, values.dims)
+                    data = _on_grid(data.merge(common).merge(levels), monthly)
                 data["time"] = ("time", time, {"long_name": "time", "bounds": names[0], **calendar})
                 data[names[0]] = (("time", names[1]), bounds)
                 data.attrs = attrs
@@ -214,7 +237,7 @@ def _levels(monthly: xr.Dataset, dims: tuple[str, ...]) -> xr.Dataset:
     level = next((d for d in dims if d.startswith("lev")), None)
     if level is None:
         return xr.Dataset()
-    attrs = {"long_name": "coordinate soil levels", "units": "m"}
+    attrs = {"long_name": "coordinate soil levels", **_DEPTH}
     out = xr.Dataset(coords={level: (level, monthly["depth"].values, attrs)})
     if level == "levgrnd":
         thickness = np.diff(monthly["depth_bnds"].values, axis=1)[:, 0]
@@ -231,7 +254,7 @@ def _common_cesm(monthly: xr.Dataset) -> xr.Dataset:
             "area": (
                 dims,
                 area.values / M2_PER_KM2,
-                {"long_name": "grid cell areas", "units": "km^2"},
+                {"long_name": "grid cell areas", "standard_name": "cell_area", "units": "km^2"},
             ),
             # CLM writes no units here
             "landfrac": (dims, fraction.values, {"long_name": "land fraction"}),
@@ -270,7 +293,10 @@ def _cesm_variables(part: xr.Dataset) -> Iterator[tuple[str, str, xr.DataArray]]
 
 def _named(values: xr.DataArray, part: xr.Dataset, name: str) -> xr.DataArray:
     attrs = {"long_name": part[name].attrs.get("long_name", ""), "units": CESM_UNITS[name]}
-    return values.drop_attrs(deep=False).assign_attrs(attrs | {"cell_methods": "time: mean"})
+    attrs["cell_methods"] = "time: mean"
+    if "lat" in values.dims:
+        attrs["cell_measures"] = "area: area"
+    return values.drop_attrs(deep=False).assign_attrs(attrs)
 
 
 def _land_units(part: xr.Dataset) -> xr.DataArray:
@@ -291,25 +317,28 @@ def _encoding(data: xr.Dataset) -> dict[str, dict]:
         encoding[name] = {"_FillValue": fill}
         if fill is not None:
             encoding[name] |= {"missing_value": fill, "zlib": True, "complevel": 1}
+        if values.dims == ("time",):
+            # VirtualiZarr joins files only where whole chunks follow one another
+            encoding[name]["chunksizes"] = (12,)
     return encoding
 
 
 # ----------------------------------------------------------------------------------------- CMIP6
 
 
-def _write_cmip6(monthly: xr.Dataset, folder: Path) -> None:
+def _write_cmip6(monthly: xr.Dataset, folder: Path, final: Path) -> None:
     import pandas as pd
 
     days, calendar = _days(monthly)
     rows = []
-    attrs = _own_attributes(monthly, "in the layout of CMIP6") | _CMIP6
-    middle = ("time", days.mean(axis=1), {"bounds": "time_bnds", "axis": "T", **calendar})
+    middle = ("time", days.mean(axis=1), {"long_name": "time", "bounds": "time_bnds", **calendar})
 
     def write(values: xr.DataArray, name: str, table: str, member: str) -> None:
         place = "/".join(("CMIP6", *_CMIP6.values(), member, table, name, _GRID, "v20000101"))
         data = xr.Dataset({name: values.drop_vars(list(values.coords))})
+        data[name].attrs = cmip6_attributes(name, values.dims, values.attrs)
         if "depth" in values.dims:
-            attrs_z = {"units": "m", "positive": "down", "axis": "Z", "bounds": "depth_bnds"}
+            attrs_z = {"long_name": "depth", "bounds": "depth_bnds", **_DEPTH}
             data["depth"] = ("depth", monthly["depth"].values, attrs_z)
             data["depth_bnds"] = (("depth", "bnds"), monthly["depth_bnds"].values)
         if "lat" in values.dims:
@@ -317,14 +346,22 @@ def _write_cmip6(monthly: xr.Dataset, folder: Path) -> None:
         if "time" in values.dims:
             data["time"] = middle
             data["time_bnds"] = (("time", "bnds"), days)
-        data.attrs = {**attrs, "variable_id": name, "table_id": table, "variant_label": member}
+        if name == "tas":
+            data = data.assign_coords(height=((), TAS_HEIGHT, {"long_name": "height", **_HEIGHT}))
+        data.attrs = _own_attributes(monthly, "CMIP6") | _CMIP6
+        data.attrs |= {"variable_id": name, "table_id": table, "variant_label": member}
+        data.attrs |= {"grid_label": _GRID, "frequency": "fx" if table == "fx" else "mon"}
+        if "cell_measures" in data[name].attrs:
+            data.attrs["external_variables"] = "areacella"
         for variable in data.variables.values():
-            variable.encoding = {}
+            variable.encoding = {"_FillValue": None}  # axes have no missing values
+        data[name].encoding = {}
         chunks = {name: {"chunks": values.shape}} if values.ndim < 4 else {}
         data.to_zarr(folder / place, mode="w", zarr_format=2, consolidated=True, encoding=chunks)
         rows.append(
             {**_CMIP6, "member_id": member, "table_id": table, "variable_id": name}
-            | {"grid_label": _GRID, "zstore": place, "dcpp_init_year": None, "version": 20000101}
+            | {"grid_label": _GRID, "zstore": place, ADDRESS: (final / place).as_uri()}
+            | {"dcpp_init_year": None, "version": 20000101}
         )
 
     for index, number in enumerate(monthly["member"].values):
@@ -348,8 +385,7 @@ def _cmip6_variables(part: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
         if name in part and name != "co2":
             yield name, part[name].load()
     if "co2" in part:
-        mass = part["co2"].load().astype("float64") / cmip6.PPM_PER_KG
-        yield "co2mass", mass.assign_attrs(long_name="mass of CO2 in the air", units="kg")
+        yield "co2mass", part["co2"].load().astype("float64") / cmip6.PPM_PER_KG
 
 
 def _esm_catalogue() -> dict:
@@ -360,7 +396,7 @@ def _esm_catalogue() -> dict:
         "description": "Data exported by this book in the layout of CMIP6",
         "catalog_file": "catalog.csv",
         "attributes": [{"column_name": name, "vocabulary": ""} for name in columns],
-        "assets": {"column_name": "zstore", "format": "zarr"},
+        "assets": {"column_name": ADDRESS, "format": "zarr"},
         "aggregation_control": {
             "variable_column_name": "variable_id",
             "groupby_attrs": [*_CMIP6, "table_id", "grid_label"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -223,7 +224,7 @@ def _fill(group, where: Grid, size: Size, seed: int, months: int):
             "Conventions": "CF-1.11",
             "mpcf_synthetic": "true",
             "seed": seed,
-            "phases": {name: list(years) for name, years in PHASES.items()},
+            "phases": json.dumps(PHASES),
         }
     )
 

@@ -38,13 +38,30 @@ def grid_cell_area(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
     >>> bool(np.isclose(grid_cell_area(lat, lon).sum(), 4 * np.pi * EARTH_RADIUS**2))
     True
     """
-    area = cell_area(_bounds(lat).clip(-90, 90), _bounds(lon))
+    area = cell_area(cell_bounds(lat.values).clip(-90, 90), cell_bounds(lon.values))
     return xr.DataArray(area, {"lat": lat, "lon": lon}, ("lat", "lon"), name="areacella")
 
 
-def _bounds(centres: xr.DataArray) -> np.ndarray:
-    """Return cell edges halfway between the centres; the outer cells are symmetric."""
-    values = centres.values.astype(float)
+def cell_bounds(centres: np.ndarray) -> np.ndarray:
+    """Return the edges of cells, halfway between their centres; the outer cells are symmetric.
+
+    Parameters
+    ----------
+    centres : ndarray (n,)
+        Latitudes or longitudes, degrees, in order; at least two.
+
+    Returns
+    -------
+    ndarray (n, 2)
+        Lower and upper edge of each cell, degrees.
+
+    Examples
+    --------
+    >>> cell_bounds(np.array([50.0, 60.0]))
+    array([[45., 55.],
+           [55., 65.]])
+    """
+    values = np.asarray(centres, dtype=float)
     edges = (values[:-1] + values[1:]) / 2
     outer = [2 * values[0] - edges[0]], [2 * values[-1] - edges[-1]]
     edges = np.concatenate([outer[0], edges, outer[1]])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -98,7 +100,7 @@ class Job:
                 chunks = tuple(chunk[dim] for dim in values.dims)
                 empty = dask.array.zeros(shape, dtype="float32", chunks=chunks)
                 yearly_values[name] = values.dims, empty, values.attrs, {"chunks": chunks}
-        return out.assign(yearly_values).assign_attrs(self.monthly.attrs)
+        return out.assign(yearly_values).assign_attrs(_plain(self.monthly.attrs))
 
     def todo(self) -> list[tuple]:
         """Return the steps that can be taken now: blocks, or bands whose blocks are all done."""
@@ -139,6 +141,14 @@ class Job:
         if names and step[2] == self.plan.bands[0]:
             series = self.monthly[[*names, "time_bnds"]].isel(member=member)
         return take_band, series, self.folder, step, self.plan, self.layout
+
+
+def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes that netCDF holds too; what only Zarr can hold becomes JSON text."""
+    return {
+        name: json.dumps(value) if isinstance(value, dict | bool | None) else value
+        for name, value in attrs.items()
+    }
 
 
 def read_text(path: Path) -> str | None:

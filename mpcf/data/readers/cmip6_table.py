@@ -38,6 +38,11 @@ _SUFFIX = r"\w+-\w+-\w+-\w+"
 _REALMS = ("aerosol", "atmos", "atmosChem", "land", "landIce", "ocean", "ocnBgchem", "seaIce")
 
 
+ADDRESS = "address"
+"""Column of an exported catalogue from which intake-esm opens stores. Paths from the catalogue are
+beside it, in ``zstore``, and still lead there when the folder has been moved."""
+
+
 def read_table(place: str) -> pd.DataFrame:
     """
     Read a catalogue.
@@ -79,7 +84,10 @@ def read_table(place: str) -> pd.DataFrame:
             raise Unreachable(f"the catalogue {place} can't be read: {error}") from error
         raise DataError(f"{place} is not an intake-esm catalogue: {error}") from error
     table = _with_tables(table.rename(columns=_aliases(table.columns)), place)
-    needed = [*COLUMNS, assets.column_name]
+    paths = assets.column_name
+    if paths == ADDRESS and "zstore" in table.columns:
+        paths = "zstore"
+    needed = [*COLUMNS, paths]
     if assets.format_column_name:
         needed.append(assets.format_column_name)
     if absent := [name for name in needed if name not in table.columns]:
@@ -91,7 +99,7 @@ def read_table(place: str) -> pd.DataFrame:
     kinds = table[assets.format_column_name] if assets.format_column_name else assets.format.value
     versions = table["version"] if "version" in table.columns else ""
     table = table[list(COLUMNS)].assign(
-        path=[_absolute(str(path), place) for path in table[assets.column_name]],
+        path=[_absolute(str(path), place) for path in table[paths]],
         kind=kinds,
         version=versions,
     )
