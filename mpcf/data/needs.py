@@ -83,6 +83,10 @@ CHAPTERS: dict[str, Needs] = {
 """Chapter → what it needs of a source. Chapter 1 shows what there is, chapter 7 reads records."""
 
 
+WHY = {"tsl": "without it there is no permafrost mask, and so no region"}
+"""Monthly variable → what its absence means, where that is not plain."""
+
+
 @dataclass(frozen=True)
 class Missing:
     """
@@ -111,7 +115,10 @@ class Missing:
 
     def __str__(self) -> str:
         """Return what is missing as the end of a sentence."""
-        parts = [f"{MONTHLY[name].long_name} ({name})" for name in self.monthly]
+        parts = [
+            f"{MONTHLY[name].long_name} ({'; '.join(filter(None, (name, WHY.get(name))))})"
+            for name in self.monthly
+        ]
         parts += [f"the phase {' or '.join(map(repr, p.split(' or ')))}" for p in self.phases]
         parts += [f"{self.members} members"] if self.members else []
         return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))

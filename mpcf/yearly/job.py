@@ -19,7 +19,6 @@ from mpcf.yearly.plan import plan, step_name, variables_read
 from mpcf.yearly.reduction import GRID, SERIES, result_shapes
 from mpcf.yearly.steps import Layout, take_band, take_block
 
-
 BOUNDS = ("time_bnds", "depth_bnds")
 """Bounds of months and of soil layers; the latter only where the source has layers."""
 

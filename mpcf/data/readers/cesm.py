@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import xarray as xr
 
-from mpcf.data.readers.assembly import Run, assemble, soil_water
+from mpcf.data.readers.assembly import Run, assemble, check_absent, soil_water
 from mpcf.data.readers.fields import Piece, check_layers, layer_edges, own_attributes, series
 from mpcf.data.readers.fixed_maps import cell_areas, check_grids, check_land, whole_map
 from mpcf.data.readers.loading import load
@@ -91,10 +91,11 @@ def read(members: Mapping[str, Sequence[Piece]]) -> xr.Dataset:
     Raises
     ------
     DataError
-        If a variable is missing or something is ambiguous; the message names
+        If a variable is missing in some members or something is ambiguous; the message names
         the variable, the member and the file.
     """
     notes: list[str] = []
+    check_absent({member: _absent(pieces) for member, pieces in members.items()}, notes)
     runs = [_run(member, pieces, notes) for member, pieces in members.items()]
     first = next(iter(members.values()))
     maps = _maps(first, notes)
@@ -126,30 +127,40 @@ def _find(pieces: Sequence[Piece], name: str) -> Piece:
     )
 
 
-def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
+def _absent(pieces: Sequence[Piece]) -> list[str]:
+    """Return what a member lacks of the variables that some chapter needs."""
     needed = [SINGLE[v.name] for v in MONTHLY.values() if v.required and v.name in SINGLE]
     absent = [name for name in (*needed, *RAIN) if not _having(pieces, name)]
-    if not any(_having(pieces, name) for name in WATER):
-        absent.append("SOILLIQ and SOILICE")
-    if absent:
-        raise DataError(
-            f"member {member} lacks {', '.join(absent)}; put the files "
-            f"CASE.clm2.h0.{absent[0].split()[0]}.YYYYMM-YYYYMM.nc (and so on) next to the others"
-        )
+    liquid, ice, total = (bool(_having(pieces, name)) for name in WATER)
+    absent += [] if liquid or total else [WATER[0]]
+    return absent + ([] if ice or total else [WATER[1]])
+
+
+def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     values, months, origin = {}, {}, {}
     for name, raw in SINGLE.items():
         if files := _having(pieces, raw):
             values[name], months[name] = series(files, raw, MONTHLY[name].units)
             origin[name] = f"{raw} ({files[0].raw[raw].attrs.get('units')})"
-    rain, snow = _rain_and_snow({name: _having(pieces, name) for name in RAIN})
-    values["pr"], months["pr"], months["SNOW"] = rain[0] + snow[0], rain[1], snow[1]
-    origin["pr"] = " + ".join(RAIN)
+    if all(_having(pieces, name) for name in RAIN):
+        rain, snow = _rain_and_snow({name: _having(pieces, name) for name in RAIN})
+        values["pr"], months["pr"], months["SNOW"] = rain[0] + snow[0], rain[1], snow[1]
+        origin["pr"] = " + ".join(RAIN)
 
-    soil = _having(pieces, "TSOI")[0]
-    nodes, edges = layer_edges(soil, "TSOI")
-    if edges is None:
-        edges = _edges(nodes, pieces)
-    run = Run(member, soil.grid, values, months, nodes, edges, origin)
+    layered = [(name, file) for name in ("TSOI", *WATER) for file in _having(pieces, name)]
+    nodes = edges = np.array([])
+    if layered:
+        nodes, edges = layer_edges(layered[0][1], layered[0][0])
+        if edges is None:
+            edges = _edges(nodes, pieces)
+    on_map = [file for name in (*SINGLE.values(), *RAIN) for file in _having(pieces, name)]
+    if not layered and not on_map:
+        raise DataError(
+            f"member {member} has no variable that the book can use, such as TSOI or GPP; put the "
+            "files CASE.clm2.h0.TSOI.YYYYMM-YYYYMM.nc (and so on) into its folder"
+        )
+    grid = (layered[0][1] if layered else on_map[0]).grid
+    run = Run(member, grid, values, months, nodes, edges, origin)
     water = {}
     for name in WATER:
         if files := _having(pieces, name):
@@ -165,7 +176,8 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
         total = total * thickness * np.float32(WATER_DENSITY)
     soil_water(run, water.get("SOILLIQ"), water.get("SOILICE"), total, notes)
     for name in SOIL_WATER:
-        origin[name] = " and ".join(water)
+        if name in run.values:
+            origin[name] = " and ".join(water)
     maps = [SINGLE[n] for n in SINGLE if MONTHLY[n].required]
     check_grids({name: _having(pieces, name) for name in (*maps, *RAIN, *water)}, run.grid)
     return run

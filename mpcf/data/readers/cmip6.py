@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from mpcf.data.readers.assembly import Run, assemble, soil_water
+from mpcf.data.readers.assembly import Run, assemble, check_absent, soil_water
 from mpcf.data.readers.fields import Piece, check_layers, layer_edges, own_attributes, series
 from mpcf.data.readers.fixed_maps import cell_areas, check_grids, check_land, whole_map
 from mpcf.data.readers.soil_layers import clm_thickness
@@ -36,7 +36,7 @@ PPM_PER_KG = 1e6 / DRY_AIR * MOLAR_MASS_AIR / MOLAR_MASS_CO2
 
 def lacking(variables: Sequence[str]) -> list[str]:
     """
-    Return the variables that the book needs and a run lacks.
+    Return the variables that some chapter needs and a run lacks.
 
     Parameters
     ----------
@@ -85,6 +85,7 @@ def read(members: Mapping[str, Sequence[Piece]], fixed: Sequence[Piece]) -> xr.D
         the variable, the member and the file.
     """
     notes: list[str] = []
+    check_absent({member: _absent(pieces) for member, pieces in members.items()}, notes)
     runs = [_run(member, pieces, notes) for member, pieces in members.items()]
     maps = _maps(fixed, runs[0], notes)
     every = [piece for pieces in members.values() for piece in pieces]
@@ -95,13 +96,20 @@ def _having(pieces: Sequence[Piece], name: str) -> list[Piece]:
     return [piece for piece in pieces if name in piece]
 
 
+def _absent(pieces: Sequence[Piece]) -> list[str]:
+    """Return what a member lacks of the variables that some chapter needs."""
+    absent = lacking([name for name in TABLES if _having(pieces, name)])
+    if absent and any("mrsos" in piece or "mrso" in piece for piece in pieces):
+        absent[-1] += " (mrso, the column, and mrsos, the top 10 cm, do not resolve layers)"
+    return absent
+
+
 def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     present = [name for name in TABLES if _having(pieces, name)]
-    if absent := lacking(present):
-        hint = ""
-        if any("mrsos" in piece or "mrso" in piece for piece in pieces):
-            hint = "; mrso (the column) and mrsos (the top 10 cm) do not resolve layers"
-        raise DataError(f"member {member} lacks {', '.join(absent)}{hint}")
+    if not any(
+        name != "co2mass" and "lat" in MONTHLY.get(name, MONTHLY["tsl"]).dims for name in present
+    ):
+        raise DataError(f"member {member} lacks {', '.join(lacking(present))}: all there is to use")
     values, months, origin = {}, {}, {}
     for name in present:
         if name in (*WATER, "co2mass"):
@@ -114,8 +122,9 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
             files, "co2mass", "kg", overlap=True, scale=PPM_PER_KG
         )
         origin["co2"] = "co2mass"
-    soil = _having(pieces, "tsl")[0]
-    nodes, edges = layer_edges(soil, "tsl")
+    layered = [(name, file) for name in ("tsl", *WATER) for file in _having(pieces, name)]
+    soil = layered[0][1] if layered else _having(pieces, next(iter(values)))[0]
+    nodes, edges = layer_edges(soil, layered[0][0]) if layered else (np.array([]), np.array([]))
     run = Run(member, soil.grid, values, months, nodes, edges, origin)
     water: dict[str, xr.DataArray] = {}
     for name in WATER:
@@ -130,11 +139,12 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     if run.depth_edges is None:
         thickness = clm_thickness(nodes)
         if thickness is None:
-            raise DataError(f"{soil.where('tsl')} has no bounds of its layers (depth_bnds)")
+            raise DataError(f"{soil.where(layered[0][0])} has no bounds of its layers (depth_bnds)")
         run.depth_edges = np.concatenate([[0.0], np.cumsum(thickness)])
     soil_water(run, *(water.get(name) for name in WATER), notes)
     for name in SOIL_WATER:
-        origin[name] = " and ".join(water)
+        if name in run.values:
+            origin[name] = " and ".join(water)
     check_grids({name: _having(pieces, name) for name in present}, run.grid)
     return run
 
