@@ -40,7 +40,7 @@ def test_all_faults_are_found_at_once(good):
 def test_a_missing_variable_is_told_and_no_error(good, name):
     found = {f.check: f for f in examine(good.rename({name: f"{name}x"}))}
     assert {f.status for f in found.values()} == {"ok"}
-    assert f"variable '{name}' (" in found["variables"].found
+    assert f"variables are there; missing: '{name}' (" in found["variables"].found
     assert f"did you mean the variable '{name}x'" in found["variables"].found
 
 
@@ -72,7 +72,7 @@ FAULTS = {
     "fill values": (lambda d: spoil(d, "pr", lambda v: v.fillna(0) + 1e36), "fill value"),
     "unit": (lambda d: spoil(d, "tsl", lambda v: v, units="degC"), "'tsl' has units 'degC'"),
     "empty": (lambda d: spoil(d, "rh", lambda v: v * np.nan), "'rh' of member 1 has no values"),
-    "missing": (lambda d: d.rename(sftlf="sftl"), "'sftlf' .*is missing.*did you mean.*'sftl'"),
+    "missing": (lambda d: d.rename(sftlf="sftl"), "'sftlf' .*did you mean.*'sftl'.* is missing"),
     "nothing": (lambda d: d[["sftlf", "areacella", "co2"]], "no monthly variable on a map"),
     "dims": (lambda d: d.assign(snd=d["snd"].isel(member=0)), "lacks the dimensions .'member'"),
     "gap": (lambda d: d.isel(time=np.delete(np.arange(36), 13)), "month after 2001-01"),
