@@ -133,7 +133,7 @@ def test_check_shows_every_check_and_succeeds(exported, capsys):
     assert command.main(["check", "exported"]) == 0
     shown = capsys.readouterr().out
     checks = ("variables", "units", "time", "grid", "depth", "cell area", "values", "members")
-    for name in (*checks, "phases"):
+    for name in (*checks, "phases", "chapters"):
         assert f"ok      {name}" in shown
     assert shown.endswith("exported: nothing wrong was found\n")
 
