@@ -392,7 +392,7 @@ def chapters(monthly: xr.Dataset, source: Source) -> list[Finding]:
     list of Finding
         The chapters that can run, then one for each that cannot.
     """
-    members = monthly.sizes["member"]
+    members = monthly.sizes.get("member", 0)
     absent = {c: missing(c, monthly.data_vars, source.phases, members) for c in CHAPTERS}
     able = [chapter for chapter, lacks in absent.items() if not lacks]
     every = "all chapters" if len(able) == len(absent) else "these chapters"

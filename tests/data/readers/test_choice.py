@@ -206,6 +206,26 @@ def test_a_named_model_is_read_with_what_it_has(cmip6_folder, tmp_path, ensemble
     assert "not in the files: snd, mrsll and mrsfl" in found.attrs["mpcf_notes"]
 
 
+@pytest.mark.parametrize("name", ["mrsll", "mrsfl", "tsl"])
+def test_cmip6_without_one_variable_gives_the_others(ensemble, stored_cmip6, name):
+    runs, fixed = stored_cmip6
+    some = pieces(runs, lambda path: f"/{name}/" not in path)
+    found = cmip6.read(some, [Piece(path, "fx", raw) for path, raw in fixed.items()])
+    assert name not in found
+    said = {"tsl": "tsl"}.get(name, f"{name} (or mrsol)")
+    assert f"not in the files: {said}; chapters that need it" in found.attrs["mpcf_notes"]
+    for other in {"gpp", "tas", "tsl", "mrsll", "mrsfl"} - {name}:
+        known = ensemble[other].notnull()
+        np.testing.assert_array_equal(found[other].where(known), ensemble[other])
+
+
+def test_cmip6_without_anything_to_use_is_refused(stored_cmip6):
+    runs, fixed = stored_cmip6
+    some = pieces(runs, lambda path: "/cVeg/" in path or "/co2/" in path)
+    with pytest.raises(DataError, match="member r1i1p1f1 has no variable that the book can use"):
+        cmip6.read(some, [Piece(path, "fx", raw) for path, raw in fixed.items()])
+
+
 # ------------------------------------------------------------------------------ what check says
 
 
