@@ -26,7 +26,7 @@ from mpcf.errors import (
     system_fault,
 )
 from mpcf.folders import SCHEDULER_VARIABLE
-from mpcf.pipeline import chapters, contents, freshness, page_checks, runs, site
+from mpcf.pipeline import absent, chapters, contents, freshness, page_checks, runs, site
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -199,6 +199,7 @@ def _check(options: argparse.Namespace) -> int:
     try:
         monthly = sources.open_source(source.name, quick=options.quick)
         findings = checks.examine(monthly, source)
+        findings += checks.chapters(monthly, source)
         findings.append(_check_yearly(monthly, folders.build_dir(source.name, options.quick)))
     except (SourceUnavailable, DataError) as error:
         findings = [checks.Finding("reading", "error", str(error))]
@@ -290,6 +291,8 @@ def _bring_up_to_date(run: runs.Run, last: str | None = None) -> None:
         print(f"not watched for changes: {places[0]}{more}; to read it again: {again}")
     done = chapters.run_chapters(run, last)
     print(f"chapters executed: {', '.join(done)}" if done else "chapters: all up to date")
+    for chapter, lacks in absent.left_out(run).items():
+        print(f"chapter left out: {chapter}, since the source lacks {lacks}")
 
 
 def _say(what: str, path: Path) -> None:

@@ -241,13 +241,29 @@ class Chapter:
         Every chapter calls this in its last cell, so that a run that stops midway leaves the
         numbers of the last complete run.
         """
-        results = self.folder.parent
         for kind in KINDS:
             write_atomic(self.folder / f"{kind}.json", _json(self._entries[kind]))
-            merged: dict = {}
-            for part in sorted(results.glob(f"*/{kind}.json")):
-                merged |= json.loads(part.read_text(encoding="utf-8"))
-            write_atomic(results / f"{kind}.json", _json(merged))
+        merge_entries(self.folder.parent)
+
+
+def merge_entries(results: Path) -> None:
+    """Write the entries of all chapters of a source together.
+
+    Parameters
+    ----------
+    results : Path
+        Folder of the results, with a folder for each chapter.
+
+    Raises
+    ------
+    SystemFault
+        If a file can't be written.
+    """
+    for kind in KINDS:
+        merged: dict = {}
+        for part in sorted(results.glob(f"*/{kind}.json")):
+            merged |= json.loads(part.read_text(encoding="utf-8"))
+        write_atomic(results / f"{kind}.json", _json(merged))
 
 
 def _json(entries: dict) -> str:

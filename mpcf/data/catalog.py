@@ -45,6 +45,15 @@ Names = Annotated[
 """A list of names; ``null`` is an empty one."""
 
 
+def _as_years(raw: Any) -> Any:
+    match raw:
+        case None:
+            return None
+        case [int(first), int(last)] if first <= last:
+            return (first, last)
+    raise ValueError(f"{raw!r} are no years; write the first and the last, such as [2015, 2100]")
+
+
 # --------------------------------------------------------------------------------- what an entry is
 
 
@@ -131,19 +140,35 @@ class Source(BaseModel):
         return read_phases(info.data.get("name", ""), raw)
 
 
-class StandardSource(Source):
+class EnsembleSource(Source):
+    """A source of the chapters, of any convention but a record's.
+
+    Attributes
+    ----------
+    members : tuple of str
+        The members to read; all of them if empty.
+    years : (int, int) or None
+        Inclusive first and last year to read, in which members of unequal length are alike; None
+        for all.
+    """
+
+    members: Names = ()
+    years: Annotated[tuple[int, int] | None, BeforeValidator(_as_years)] = None
+
+
+class StandardSource(EnsembleSource):
     """A source that is already the book's standard monthly dataset."""
 
     convention: Literal["standard"]
 
 
-class CesmSource(Source):
+class CesmSource(EnsembleSource):
     """CESM history files, a folder per member."""
 
     convention: Literal["cesm"]
 
 
-class Cmip6Source(Source):
+class Cmip6Source(EnsembleSource):
     """Runs of an intake-esm catalogue.
 
     Attributes
@@ -153,8 +178,8 @@ class Cmip6Source(Source):
         set.
     model : str or None
         Its ``source_id``; None takes the first that has what the book needs.
-    experiments, members : tuple of str
-        Its experiments in chronological order; its members, or all of them if empty.
+    experiments : tuple of str
+        Its experiments in chronological order.
     """
 
     convention: Literal["cmip6"]
@@ -163,7 +188,6 @@ class Cmip6Source(Source):
     catalogue: Place | None = None
     model: str | None = None
     experiments: Annotated[Names, Field(min_length=1)]
-    members: Names = ()
 
 
 class RecordSource(Source):

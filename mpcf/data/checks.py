@@ -16,11 +16,12 @@ from mpcf.data.cell_checks import (
     compare_members,
     note_first_layer,
 )
-from mpcf.data.phases import BASE_YEARS, PHASES
+from mpcf.data.needs import CHAPTERS, missing
+from mpcf.data.phases import BASE_YEARS
 from mpcf.data.physical_checks import check_carbon, check_soil_water
 from mpcf.data.samples import Sample
 from mpcf.data.value_checks import check_values
-from mpcf.data.variables import MAX_AREA_ERROR, MIN_DEPTH, MONTHLY, SOIL_WATER
+from mpcf.data.variables import MAPS, MAX_AREA_ERROR, MIN_DEPTH, MONTHLY, SOIL_WATER
 from mpcf.errors import DataError, closest
 from mpcf.ground.geography import grid_cell_area
 
@@ -104,18 +105,24 @@ def check_monthly(monthly: xr.Dataset, source: Source | None = None) -> list[str
 
 
 def _variables(monthly: xr.Dataset) -> str:
-    for v in MONTHLY.values():
-        if v.name not in monthly:
-            if not v.required:
-                continue
-            near = closest(v.name, monthly.data_vars)
-            hint = f"; did you mean the variable '{near[0]}' of this dataset?" if near else ""
-            raise DataError(f"variable '{v.name}' ({v.long_name}, {v.units}) is missing{hint}")
-        missing = set(v.dims) - set(monthly[v.name].dims)
-        if missing:
-            raise DataError(f"variable '{v.name}' lacks the dimensions {sorted(missing)}")
-    count = sum(v.name in monthly for v in MONTHLY.values())
-    return f"{count} of {len(MONTHLY)} variables are there, with every one that is required"
+    there = [v for v in MONTHLY.values() if v.name in monthly]
+    absent = [v for v in MONTHLY.values() if v.required and v.name not in monthly]
+    unknown = set(monthly.data_vars) - set(MONTHLY)
+    said = []
+    for v in absent:
+        near = closest(v.name, unknown)
+        hint = f"; did you mean the variable '{near[0]}' of this dataset?" if near else ""
+        said.append(f"'{v.name}' ({v.long_name}, {v.units}){hint}")
+        if v.name in MAPS:
+            raise DataError(f"variable {said[-1]} is missing")
+    if not any("lat" in v.dims and v.name not in MAPS for v in there):
+        raise DataError(f"there is no monthly variable on a map; missing are {', '.join(said)}")
+    for v in there:
+        if lost := set(v.dims) - set(monthly[v.name].dims):
+            raise DataError(f"variable '{v.name}' lacks the dimensions {sorted(lost)}")
+    count = f"{len(there)} of {len(MONTHLY)} variables are there"
+    told = f"; missing: {', '.join(said)}" if said else ", with every one that a chapter needs"
+    return count + told
 
 
 def _units(monthly: xr.Dataset) -> str:
@@ -173,6 +180,8 @@ def _grid(monthly: xr.Dataset) -> str:
 
 
 def _depth(monthly: xr.Dataset) -> str:
+    if "depth" not in monthly.dims:
+        return "there is no variable by soil layer"
     if "depth_bnds" not in monthly:
         raise DataError("'depth_bnds' is missing: layers can't be weighted by their thickness")
     nodes, bounds = monthly["depth"].values, monthly["depth_bnds"].transpose("depth", "bnds").values
@@ -286,19 +295,48 @@ def _notes(monthly: xr.Dataset, survey: _Survey) -> list[str]:
 def _phases(monthly: xr.Dataset, source: Source) -> str:
     if not source.phases:
         raise DataError(
-            f"source '{source.name}' has no phases; set the first and last year of "
-            f"{', '.join(PHASES)} in its entry of catalog.yml"
+            f"source '{source.name}' has no phases; set in its entry of catalog.yml the first and "
+            "last year of warming, and of mitigation, net-zero and net removal where it has them"
         )
     first, last = monthly.indexes["time"][[0, -1]].year
-    begin, end = source.phases["warming"][0], source.phases["net-zero"][1]
+    years = list(source.phases.values())
+    begin, end = years[0][0], years[-1][1]
     if begin < first or end > last:
         raise DataError(
             f"phases of '{source.name}' run from {begin} to {end}, but its data from {first} to "
             f"{last}; correct them in its entry of catalog.yml"
         )
     short = [name for name, (a, b) in source.phases.items() if b - a + 1 < BASE_YEARS]
+    named = ", ".join(f"{name} {a} to {b}" for name, (a, b) in source.phases.items())
     warning = (
         f"; {' and '.join(short)} is shorter than {BASE_YEARS} years, so means over its last "
         f"{BASE_YEARS} years include years before it"
     )
-    return f"the phases, {begin} to {end}, lie within the data{warning if short else ''}"
+    return f"the phases lie within the data: {named}{warning if short else ''}"
+
+
+def chapters(monthly: xr.Dataset, source: Source) -> list[Finding]:
+    """Return which chapters can run on a source, and what the others lack.
+
+    Parameters
+    ----------
+    monthly : Dataset
+        Opened by `mpcf.data.sources.open_source`.
+    source : Source
+        Its entry of the catalogue, which has the phases.
+
+    Returns
+    -------
+    list of Finding
+        The chapters that can run, then one for each that cannot.
+    """
+    members = monthly.sizes.get("member", 0)
+    absent = {c: missing(c, monthly.data_vars, source.phases, members) for c in CHAPTERS}
+    able = [chapter for chapter, lacks in absent.items() if not lacks]
+    every = "all chapters" if len(able) == len(absent) else "these chapters"
+    found = [Finding("chapters", "ok", f"{every} can run: {', '.join(able)}")]
+    return found + [
+        Finding("chapters", "note", f"{chapter} is left out: it needs {lacks}")
+        for chapter, lacks in absent.items()
+        if lacks
+    ]

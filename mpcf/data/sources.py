@@ -19,7 +19,6 @@ from mpcf.data.catalog import (
     entry,
     intake_source,
 )
-from mpcf.data.phases import PHASES
 from mpcf.data.places import is_address, is_built, resolve, variable
 from mpcf.errors import SourceUnavailable, UnknownSource
 
@@ -62,6 +61,8 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
         If raw model output cannot be read unambiguously; the message names the file, the variable
         and the member.
     """
+    from mpcf.data.readers import choice
+
     source = entry(name)
     match source:
         case RecordSource():
@@ -74,6 +75,7 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
             dataset = _open_raw(source, lambda: _open_cmip6(source))
         case _:
             dataset = _open_standard(source, quick)
+    choice.check_years(dataset, source.years)
     if quick and not _is_made_here(source):
         dataset = _thin(dataset)
     synthetic = source.is_synthetic or dataset.attrs.get("mpcf_synthetic") == "true"
@@ -92,6 +94,22 @@ def _open_standard(source: Source, quick: bool) -> xr.Dataset:
         raise SourceUnavailable(_why_missing(source, quick, error)) from error
     except (OSError, ValueError, KeyError) as error:
         raise SourceUnavailable(f"the data of '{source.name}' can't be read: {error}") from error
+    return _only_named(dataset, source)
+
+
+def _only_named(dataset: xr.Dataset, source: Source) -> xr.Dataset:
+    """Return the members and the years of a dataset that its entry names."""
+    import numpy as np
+
+    from mpcf.data.readers.choice import only_members
+
+    if source.members:
+        names = {str(member): place for place, member in enumerate(dataset["member"].values)}
+        dataset = dataset.isel(member=list(only_members(names, source.members).values()))
+    if source.years:
+        first, last = source.years
+        year = np.asarray(dataset.indexes["time"].year)
+        dataset = dataset.isel(time=np.flatnonzero((first <= year) & (year <= last)))
     return dataset
 
 
@@ -130,10 +148,11 @@ def _why_unreachable(source: Source, error: OSError) -> str:
 
 
 def _open_cesm(source: CesmSource) -> xr.Dataset:
-    from mpcf.data.readers import cesm, files
+    from mpcf.data.readers import cesm, choice, files
 
     place, kwargs = _cesm_place(source), _cesm_kwargs(source)
-    return cesm.read(files.open_members(place, cesm.is_wanted, kwargs))
+    members = files.open_members(place, cesm.is_wanted, kwargs, source.members)
+    return cesm.read(choice.only_years(members, source.years))
 
 
 def _first_cesm(source: CesmSource) -> Piece:
@@ -151,7 +170,8 @@ def _cesm_place(source: CesmSource) -> str:
         source,
         meaning=f"the folder of its data ({LAYOUT}), to the address of an http listing of such a "
         "folder, or to a manifest (CSV: member, variable, url); and set the phases of "
-        f"'{source.name}' in catalog.yml: the first and last year of {', '.join(PHASES)}",
+        f"'{source.name}' in catalog.yml: the first and last year of warming, and of mitigation, "
+        "net-zero and net removal where the run has them",
     )
 
 
@@ -160,9 +180,10 @@ def _cesm_kwargs(source: CesmSource) -> dict[str, Any]:
 
 
 def _open_cmip6(source: Cmip6Source) -> xr.Dataset:
-    from mpcf.data.readers import cmip6, cmip6_catalogue
+    from mpcf.data.readers import choice, cmip6, cmip6_catalogue
 
-    return cmip6.read(*cmip6_catalogue.open_runs(*_cmip6_runs(source)))
+    members, fixed = cmip6_catalogue.open_runs(*_cmip6_runs(source))
+    return cmip6.read(choice.only_years(members, source.years), fixed)
 
 
 def _first_cmip6(source: Cmip6Source) -> Piece:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 MAX_AREA_ERROR = 0.05
@@ -36,7 +37,7 @@ class Variable:
         CMIP6 table that holds it; ``mpcf`` is this book's own, for series that CMIP6 has no table
         for.
     required : bool
-        Whether every source must have it.
+        Whether some chapter needs it (`mpcf.data.needs`), so that its absence is told.
     """
 
     name: str
@@ -236,11 +237,14 @@ class YearlyVariable:
         Description in words.
     units : str
         Units in the yearly dataset.
+    needs : tuple of str
+        Monthly variables that it is computed from; it is there if the source has all of them.
     """
 
     name: str
     long_name: str
     units: str
+    needs: tuple[str, ...]
 
     @property
     def attrs(self) -> dict[str, str]:
@@ -248,42 +252,79 @@ class YearlyVariable:
         return {"long_name": self.long_name, "units": self.units}
 
 
+_SOIL = ("tsl", *SOIL_WATER)
+
 YEARLY: dict[str, YearlyVariable] = {
     v.name: v
     for v in (
         *(
-            YearlyVariable(name, MONTHLY[name].long_name, "gC m-2 yr-1")
+            YearlyVariable(name, MONTHLY[name].long_name, "gC m-2 yr-1", (name,))
             for name in ("gpp", "ra", "rh")
         ),
         *(
-            YearlyVariable(name, MONTHLY[name].long_name, MONTHLY[name].units)
+            YearlyVariable(name, MONTHLY[name].long_name, MONTHLY[name].units, (name,))
             for name in ("cSoil", "co2", "warming")
         ),
-        YearlyVariable("temperature", "air temperature", "degC"),
-        YearlyVariable("precipitation", "precipitation", "mm"),
-        YearlyVariable("soil_liquid", "liquid soil water", "kg m-2"),
-        YearlyVariable("soil_water", "liquid and frozen soil water", "kg m-2"),
-        YearlyVariable("tsl_max", "warmest month", "degC"),
-        YearlyVariable("tsl_min", "coldest month", "degC"),
-        YearlyVariable("thaw_depth", "deepest seasonal thaw", "m"),
-        YearlyVariable("frozen_depth", "soil of the top 3 m frozen all year", "m"),
-        YearlyVariable("thaw_wetness", "wetness of the thawed layer, May to September", "m3 m-3"),
+        YearlyVariable("temperature", "air temperature", "degC", ("tas",)),
+        YearlyVariable("precipitation", "precipitation", "mm", ("pr",)),
+        YearlyVariable("soil_liquid", "liquid soil water", "kg m-2", ("mrsll",)),
+        YearlyVariable("soil_water", "liquid and frozen soil water", "kg m-2", SOIL_WATER),
+        YearlyVariable("tsl_max", "warmest month", "degC", ("tsl",)),
+        YearlyVariable("tsl_min", "coldest month", "degC", ("tsl",)),
+        YearlyVariable("thaw_depth", "deepest seasonal thaw", "m", ("tsl",)),
+        YearlyVariable("frozen_depth", "soil of the top 3 m frozen all year", "m", ("tsl",)),
+        YearlyVariable(
+            "thaw_wetness",
+            "wetness of the thawed layer, May to September",
+            "m3 m-3",
+            ("tsl", "mrsll"),
+        ),
         YearlyVariable(
             "latent_heat",
             "latent heat of the top 3 m in September, above ice at 0 °C",
             "J m-2",
+            _SOIL,
         ),
         YearlyVariable(
             "sensible_heat",
             "sensible heat of the top 3 m in September, above ice at 0 °C",
             "J m-2",
+            _SOIL,
         ),
-        YearlyVariable("snow", "mean snow depth, January to March", "m"),
-        YearlyVariable("permafrost", "permafrost: a node frozen for 24 months", "1"),
-        YearlyVariable("permafrost_at", "permafrost: layer nearest 2 m frozen all year", "1"),
-        YearlyVariable("alt", "active layer thickness", "m"),
-        YearlyVariable("talik", "talik above ground that stays frozen", "1"),
-        YearlyVariable("zero_curtain", "zero curtain near 0.3 m, from monthly means", "days"),
+        YearlyVariable("snow", "mean snow depth, January to March", "m", ("snd",)),
+        YearlyVariable("permafrost", "permafrost: a node frozen for 24 months", "1", ("tsl",)),
+        YearlyVariable(
+            "permafrost_at", "permafrost: layer nearest 2 m frozen all year", "1", ("tsl",)
+        ),
+        YearlyVariable("alt", "active layer thickness", "m", ("tsl",)),
+        YearlyVariable("talik", "talik above ground that stays frozen", "1", ("tsl",)),
+        YearlyVariable(
+            "zero_curtain", "zero curtain near 0.3 m, from monthly means", "days", ("tsl",)
+        ),
     )
 }
-"""Variables of the yearly dataset, by name."""
+"""Variables of the yearly dataset, by name, each with what it is computed from."""
+
+
+def can_be_made(name: str, monthly: Container[str]) -> bool:
+    """
+    Return whether a source can give a variable of the yearly dataset.
+
+    Parameters
+    ----------
+    name : str
+        Name in `YEARLY`.
+    monthly : container of str
+        Monthly variables of the source.
+
+    Returns
+    -------
+    bool
+        Whether they include all that it is computed from.
+
+    Examples
+    --------
+    >>> can_be_made("soil_liquid", ["mrsll"]), can_be_made("soil_water", ["mrsll"])
+    (True, False)
+    """
+    return all(part in monthly for part in YEARLY[name].needs)

@@ -131,7 +131,7 @@ def _of_year(yearly: xr.Dataset, name: str) -> xr.DataArray | None:
     """Return a variable's values for whole years; of soil water, those of the top 3 m."""
     if name == "soil_ice":
         liquid, water = (_of_year(yearly, v) for v in ("soil_liquid", "soil_water"))
-        return None if water is None else water - liquid
+        return None if water is None or liquid is None else water - liquid
     if name not in yearly:
         return None
     values = yearly[name]

@@ -8,11 +8,21 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from mpcf.data.phases import BASE_YEARS
+from mpcf.data.phases import BASE_YEARS, UNTIL_NET_ZERO
 from mpcf.errors import CatalogError
 
-UNTIL_NET_ZERO = "until net zero"
-"""The period from the first year of warming to the last year of mitigation."""
+__all__ = [
+    "UNTIL_NET_ZERO",
+    "Period",
+    "after_net_zero",
+    "base_mean",
+    "base_period",
+    "early_years",
+    "late_years",
+    "periods",
+    "periods_within",
+    "since_base",
+]
 
 
 class Period(NamedTuple):
@@ -57,7 +67,7 @@ def periods(phases: Mapping[str, tuple[int, int]]) -> dict[str, Period]:
     Returns
     -------
     dict of str to Period
-        The warming phase, and all years until net zero.
+        The warming phase and, if a mitigation phase leads there, all years until net zero.
 
     Examples
     --------
@@ -65,8 +75,33 @@ def periods(phases: Mapping[str, tuple[int, int]]) -> dict[str, Period]:
     >>> {name: tuple(period) for name, period in found.items()}
     {'warming': (2000, 2050), 'until net zero': (2000, 2116)}
     """
-    warming = Period(*phases["warming"])
-    return {"warming": warming, UNTIL_NET_ZERO: Period(warming.first, phases["mitigation"][1])}
+    found = {"warming": Period(*phases["warming"])}
+    if "mitigation" in phases:
+        found[UNTIL_NET_ZERO] = Period(found["warming"].first, phases["mitigation"][1])
+    return found
+
+
+def after_net_zero(phases: Mapping[str, tuple[int, int]]) -> Period:
+    """Return the years in which emissions are zero or below.
+
+    Parameters
+    ----------
+    phases : mapping of str to (int, int)
+        Inclusive first and last year of each phase; ``net-zero``, ``net removal`` or both are
+        among them.
+
+    Returns
+    -------
+    Period
+        From the first to the last year of these two.
+
+    Examples
+    --------
+    >>> tuple(after_net_zero({"net removal": (151, 300), "net-zero": (301, 310)}))
+    (151, 310)
+    """
+    years = [phases[name] for name in ("net-zero", "net removal") if name in phases]
+    return Period(min(first for first, _ in years), max(last for _, last in years))
 
 
 def periods_within(named: Mapping[str, tuple[int, int]], data: xr.DataArray) -> dict[str, Period]:

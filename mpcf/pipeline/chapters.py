@@ -13,8 +13,8 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 
-from mpcf.errors import faults_at
-from mpcf.pipeline import stamps
+from mpcf.errors import DataError, faults_at
+from mpcf.pipeline import absent, stamps
 from mpcf.pipeline.execution import execute_chapter
 from mpcf.pipeline.freshness import (
     MAIN_PACKAGES,
@@ -82,16 +82,29 @@ def run_chapters(run: Run, last: str | None = None) -> list[str]:
     Returns
     -------
     list of str
-        The chapters that were executed.
+        The chapters that were executed; those that the source cannot feed are left out.
 
     Raises
     ------
     ChapterFailed
         If a chapter stops with an error; the chapters after it are not run.
+    DataError
+        If the source cannot feed the last one.
     """
     defaults = parameters()
     done = []
-    for chapter, inputs in chapter_inputs(run, defaults):
+    without = {}
+    for number, (chapter, inputs) in enumerate(chapter_inputs(run, defaults)):
+        if number == 1:  # the first chapter makes the data by which the others are judged
+            without = absent.left_out(run)
+        if chapter in without:
+            absent.clear(run, chapter)
+            if chapter == last:
+                raise DataError(
+                    f"chapter {chapter} can't run on source '{run.source}', which lacks "
+                    f"{without[chapter]}; its page in the book says where that could come from"
+                )
+            continue
         if chapter == last or not is_fresh(run, chapter, inputs):
             _run_chapter(run, chapter, inputs, defaults[chapter])
             done.append(chapter)
@@ -114,8 +127,16 @@ def stale_chapters(run: Run) -> list[str]:
     list of str
         Their names, in order.
     """
-    inputs = chapter_inputs(run, parameters())
-    return [chapter for chapter, known in inputs if not is_fresh(run, chapter, known)]
+    without = absent.left_out(run)
+    return [
+        chapter
+        for chapter, known in chapter_inputs(run, parameters())
+        if (
+            absent.has_outputs(run, chapter)
+            if chapter in without
+            else not is_fresh(run, chapter, known)
+        )
+    ]
 
 
 def provenance(run: Run) -> dict[str, dict]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from mpcf import closure
 from mpcf.errors import SiteError, faults_at, system_fault
 from mpcf.folders import project_root, replace_dir, restore_dir
-from mpcf.pipeline import chapters, measurements, runs, stamps
+from mpcf.pipeline import absent, chapters, measurements, runs, stamps
 from mpcf.pipeline.contents import check_contents, pages
 from mpcf.pipeline.page_checks import check
 from mpcf.pipeline.runs import Run
@@ -132,6 +132,7 @@ def _inputs(run: Run) -> str:
         closure.digest(sorted(closure.ROOT.rglob("*.py"))),  # all modules are in the API reference
         stamps.fingerprint(measurements.results_file()),
         chapters.provenance(run),
+        {chapter: str(lacks) for chapter, lacks in absent.left_out(run).items()},
         stamps.versions(PACKAGES),
         repository_url(),
     )

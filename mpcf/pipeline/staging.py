@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from mpcf.book.tables import markdown_table
 from mpcf.book.wording import typeset_unit
+from mpcf.data.needs import CHAPTERS, Missing, needs_of
 from mpcf.errors import SiteError, suggestion
 from mpcf.folders import project_root, write_atomic
-from mpcf.pipeline import chapters, measurements, reference, stamps
+from mpcf.pipeline import absent, chapters, measurements, reference, stamps
 from mpcf.pipeline.contents import pages
 from mpcf.pipeline.runs import Run
 
@@ -28,9 +29,9 @@ BANNERS = ("**Demonstration data", "**Data of this page")
 `mpcf.book.chapter.Chapter.banner`."""
 
 _MARKER = re.compile(r"\{(number|sentence|figure-of-run|modules-of)\}`([^`\n]+)`")
+_NAMES = "parameters|costs|needs"
 _TABLE_MARKER = re.compile(
-    r"^(?:```\{table-of-(parameters|costs)\}\n```|\{table-of-(parameters|costs)\})[ \t]*$",
-    re.MULTILINE,
+    rf"^(?:```\{{table-of-({_NAMES})\}}\n```|\{{table-of-({_NAMES})\}})[ \t]*$", re.MULTILINE
 )
 _TITLE = re.compile(r"^# .+$", re.MULTILINE)
 
@@ -69,21 +70,31 @@ def stage_pages(run: Run, stage: Path) -> None:
         shutil.copy(results / figure["file"], target)
     for kind, found in measurements.entries(measurements.results_file(), stage / "figures").items():
         entries[kind] |= found
+    without = absent.left_out(run)
     for page in pages(root / "_toc.yml"):
         executed, prose = run.folder / f"{page}.ipynb", stage / f"{page}.md"
-        if executed.is_file():
+        if executed.stem in without:
+            notebook = absent.page(run, without[executed.stem])
+            _complete(notebook, banner, _raw(_footer(run, known, page)))
+            write_atomic(stage / f"{page}.ipynb", nbformat.writes(notebook))
+        elif executed.is_file():
             footer = _raw(_footer(run, known, page, executed.stem))
             notebook = nbformat.read(executed, as_version=4)
             _complete(notebook, banner, footer)
             notebook.cells = join_hidden(notebook.cells)
             write_atomic(stage / f"{page}.ipynb", nbformat.writes(notebook))
         else:
-            text = fill(prose.read_text(encoding="utf-8"), f"{page}.md", entries)
+            text = fill(prose.read_text(encoding="utf-8"), f"{page}.md", entries, without)
             text = _after_title(text, banner, f"{page}.md")
             write_atomic(prose, f"{text}\n\n{_raw(_footer(run, known, page))}\n")
 
 
-def fill(text: str, page: str, entries: Mapping[str, Mapping]) -> str:
+def fill(
+    text: str,
+    page: str,
+    entries: Mapping[str, Mapping],
+    without: Mapping[str, Missing] | None = None,
+) -> str:
     """
     Replace a page's markers with the run's numbers, sentences, figures and tables.
 
@@ -95,6 +106,8 @@ def fill(text: str, page: str, entries: Mapping[str, Mapping]) -> str:
         Path of the page, for messages.
     entries : mapping
         ``"numbers"``, ``"sentences"`` and ``"figures"``, each key → entry.
+    without : mapping of str to Missing, optional
+        Chapters that the run leaves out; their markers become a statement that says so.
 
     Returns
     -------
@@ -120,6 +133,8 @@ def fill(text: str, page: str, entries: Mapping[str, Mapping]) -> str:
             return reference.sections(key)
         known = entries["figures" if kind == "figure-of-run" else f"{kind}s"]
         if key not in known:
+            if lacks := (without or {}).get(key.partition("/")[0]):
+                return _not_available(kind, lacks)
             hint = suggestion(key, known) if known else "it recorded none"
             raise SiteError(f"{page}: the run recorded no {kind} '{key}'; {hint}")
         if kind == "number":
@@ -133,6 +148,14 @@ def fill(text: str, page: str, entries: Mapping[str, Mapping]) -> str:
         return _TABLE_MARKER.sub(table, _MARKER.sub(one, part))
 
     return "".join(part if code else prose(part) for code, part in _code_and_prose(text))
+
+
+def _not_available(kind: str, lacks: Missing) -> str:
+    """Return what stands in place of a marker whose chapter is left out."""
+    if kind == "number":
+        return "(not available from this source)"
+    what = "The figure is not" if kind == "figure-of-run" else "Not"
+    return f"*{what} available from this source, which lacks {lacks}.*"
 
 
 def _code_and_prose(text: str) -> Iterator[tuple[bool, str]]:
@@ -203,7 +226,23 @@ def _table_of_costs() -> str:
     return measurements.costs(project_root() / COSTS)
 
 
-_TABLES = {"parameters": _table_of_parameters, "costs": _table_of_costs}
+def _table_of_needs() -> str:
+    """Format what each chapter needs of a source."""
+    import pandas as pd
+
+    rows = {}
+    for chapter in CHAPTERS:
+        needs = needs_of(chapter)
+        phases = [*needs.phases, *([" or ".join(needs.one_of)] if needs.one_of else [])]
+        rows[f"[{chapter[:2].lstrip('0')}](../notebooks/{chapter}.ipynb)"] = {
+            "variables": ", ".join(f"`{name}`" for name in needs.monthly) or "any",
+            "phases": ", ".join(phases) or "any",
+            "members": str(needs.members),
+        }
+    return markdown_table(pd.DataFrame.from_dict(rows, "index").rename_axis("chapter"))
+
+
+_TABLES = {"parameters": _table_of_parameters, "costs": _table_of_costs, "needs": _table_of_needs}
 
 
 def _complete(notebook, banner: str, footer: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf import closure
+from mpcf.data.variables import MONTHLY
 from mpcf.folders import write_atomic
 from mpcf.ground.constants import FREEZING_POINT
 from mpcf.yearly import reduction
@@ -21,19 +22,27 @@ from mpcf.yearly.plan import plan, step_name, variables_read
 from mpcf.yearly.reduction import GRID, SERIES, result_shapes
 from mpcf.yearly.steps import Layout, take_band, take_block
 
+HELD = "mpcf_variables"
+"""Attribute of the yearly dataset that names the monthly variables of its source."""
+
+BOUNDS = ("time_bnds", "depth_bnds")
+"""Bounds of months and of soil layers; the latter only where the source has layers."""
+
 
 class Job:
     """An unfinished yearly store on disk."""
 
     def __init__(self, monthly: xr.Dataset, folder: Path, memory: int) -> None:
-        bounds = {name: monthly[name].compute() for name in ("time_bnds", "depth_bnds")}
+        known = [name for name in BOUNDS if name in monthly]
+        bounds = {name: monthly[name].compute() for name in known}
         self.monthly, self.folder = monthly.assign(bounds), folder
         self.plan = plan(self.monthly, memory)
         self.store = folder / "yearly.zarr"
         self.year, self.days = reduction.year_lengths(self.monthly)
         self.layout = Layout(
             result_shapes(self.monthly),
-            {"depth": self.monthly["depth"].values, "year": self.year},
+            {"year": self.year}
+            | {dim: monthly[dim].values for dim in ("depth",) if dim in monthly.dims},
         )
 
     @property
@@ -87,7 +96,11 @@ class Job:
         grid = [name for name in GRID if name in self.monthly]
         out = self.monthly[grid].reset_coords(drop=True).load(scheduler="synchronous")
         out = out.assign_coords(
-            {name: self.monthly[name] for name in ("member", "depth", "lat", "lon")}
+            {
+                name: self.monthly[name]
+                for name in ("member", "depth", "lat", "lon")
+                if name in self.monthly.dims
+            }
             | {"year": self.year, "season": sample["season"], "top": sample["top"]}
         ).drop_encoding()  # a source in another Zarr format has encodings that cannot be written
         high, wide = self.plan.bands[0][1], self.plan.bands[0][3]
@@ -100,7 +113,8 @@ class Job:
                 chunks = tuple(chunk[dim] for dim in values.dims)
                 empty = dask.array.zeros(shape, dtype="float32", chunks=chunks)
                 yearly_values[name] = values.dims, empty, values.attrs, {"chunks": chunks}
-        return out.assign(yearly_values).assign_attrs(_plain(self.monthly.attrs))
+        held = " ".join(name for name in MONTHLY if name in self.monthly)
+        return out.assign(yearly_values).assign_attrs(_plain(self.monthly.attrs) | {HELD: held})
 
     def todo(self) -> list[tuple]:
         """Return the steps that can be taken now: blocks, or bands whose blocks are all done."""
@@ -133,7 +147,8 @@ class Job:
         member = slice(step[1], step[1] + 1)
         if step[0] == "block":
             _, _, (first, last), (upper, lower) = step
-            block = self.monthly[[*variables_read(self.monthly), "time_bnds", "depth_bnds"]].isel(
+            names = [*variables_read(self.monthly), *BOUNDS]
+            block = self.monthly[[name for name in names if name in self.monthly]].isel(
                 member=member, time=slice(12 * first, 12 * last), lat=slice(upper, lower)
             )
             return take_block, block, self.folder, step, self.plan.years_at_once
@@ -162,7 +177,7 @@ def read_text(path: Path) -> str | None:
 def made_up_sample(monthly: xr.Dataset) -> xr.Dataset:
     """Return two years of one cell of the source, its values replaced by the freezing point."""
     small = monthly.isel(member=[0], time=slice(0, 24), lat=[0], lon=[0])
-    known = ("time_bnds", "depth_bnds", *GRID)
+    known = (*BOUNDS, *GRID)
     made_up = {
         name: (values.dims, np.full(values.shape, FREEZING_POINT, "float32"), values.attrs)
         for name, values in small.data_vars.items()

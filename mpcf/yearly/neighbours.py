@@ -46,14 +46,16 @@ def join_years(reduced: xr.Dataset) -> xr.Dataset:
     -------
     Dataset (member, year, ...)
         `reduced` with ``permafrost, permafrost_at, talik`` (1, 0 or NaN), ``alt`` (m) and
-        ``zero_curtain`` (days) in place of ``active_depth`` and ``curtain_node``. Results that
-        are not in `NEEDS_NEIGHBOUR_YEARS` may be missing.
+        ``zero_curtain`` (days) in place of ``active_depth`` and ``curtain_node``, where there are
+        results of the soil temperature. Other results may be missing.
 
     Raises
     ------
     DataError
         If years are not consecutive.
     """
+    if "tsl_max" not in reduced:
+        return reduced.transpose(*_DIM_ORDER, missing_dims="ignore")
     out = reduced.drop_vars(["active_depth", "curtain_node"])
     out["permafrost"] = permafrost(out["tsl_max"])
     out["permafrost_at"] = permafrost_at(out["tsl_max"])

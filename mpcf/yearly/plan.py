@@ -82,7 +82,7 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
         that needs part of it, and then takes its full size in memory.
     """
     years, lat, lon = monthly.sizes["time"] // 12, monthly.sizes["lat"], monthly.sizes["lon"]
-    layers = monthly.sizes["depth"]
+    layers = monthly.sizes.get("depth", 1)
     # bytes per cell and year
     planes = sum(prod(shape.values()) for shape in result_shapes(monthly).values())
     kept = FLOAT_BYTES * (planes + 12 * SURFACE_COPIES)
@@ -98,8 +98,9 @@ def plan(monthly: xr.Dataset, memory: int = BLOCK_MEMORY) -> Plan:
     chunk_years = {
         name: -(-_chunk_length(monthly[name], "time") // 12) for name in variables_read(monthly)
     }
-    layered_years = max(chunk_years[name] for name in LAYERED)
-    chunk_rows = max(_chunk_length(monthly[name], "lat") for name in LAYERED)
+    largest = [name for name in chunk_years if name in LAYERED] or list(chunk_years)
+    layered_years = max((chunk_years[name] for name in largest), default=1)
+    chunk_rows = max((_chunk_length(monthly[name], "lat") for name in largest), default=1)
     rows = lat
     while rows > chunk_rows and years_kept(rows) < min(years, layered_years):
         rows = chunk_rows * -(-rows // (2 * chunk_rows))
@@ -153,7 +154,7 @@ def step_name(step: tuple) -> str:
 
 def variables_read(monthly: xr.Dataset) -> list[str]:
     """Return the names of the variables that a block reads."""
-    return [*LAYERED, *(name for name in SURFACE if name in monthly or name != "cSoil")]
+    return [name for name in (*LAYERED, *SURFACE) if name in monthly]
 
 
 def _chunk_length(values: xr.DataArray, dim: str) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from mpcf.data.readers.loading import load
-from mpcf.data.variables import YEARLY
+from mpcf.data.variables import YEARLY, can_be_made
 from mpcf.errors import DataError
 from mpcf.ground.constants import (
     FREEZING_POINT,
@@ -53,13 +53,16 @@ SEPTEMBER = 8
 FLUXES = ("gpp", "ra", "rh")
 LAYERED = ("tsl", "mrsll", "mrsfl")
 SURFACE = (*FLUXES, "tas", "pr", "snd", "cSoil")
-"""Variables that are read, with and without layers; ``cSoil`` only where the source has it."""
+"""Variables that are read, with and without layers, where the source has them."""
 
 SERIES = ("co2", "warming")
 """Variables with one value per member and time, where the source has them."""
 
 GRID = ("areacella", "sftlf", "sftgif", "depth_bnds")
 """Variables copied from the source unchanged."""
+
+# Results that are no yearly variables yet, each with the one that is derived from it.
+_BEFORE_JOINING = {"active_depth": "alt", "curtain_node": "zero_curtain"}
 
 _RESULTS = {
     "tsl_max": ("depth",),
@@ -101,13 +104,14 @@ def to_yearly(monthly: xr.Dataset) -> xr.Dataset:
         ``tsl_max, tsl_min`` (°C) by layer; ``alt, thaw_depth, frozen_depth`` (m); ``permafrost,
         permafrost_at, talik`` (1, 0 or NaN); ``zero_curtain`` (days); ``latent_heat,
         sensible_heat`` of September (J m-2); ``snow`` (m); ``co2`` (ppm), ``warming`` (K) and
-        ``cSoil`` (kg m-2) where the source has them.
+        ``cSoil`` (kg m-2). Those are left out of whose monthly variables
+        (`mpcf.data.variables.YEARLY`) the source lacks one.
 
     Raises
     ------
     DataError
         If the months are not those of consecutive whole years, depth does not increase downwards,
-        or the soil temperature is impossible in K.
+        the soil temperature is impossible in K, or there is nothing to reduce.
     """
     out = join_years(reduce_months(monthly)).merge(member_series(monthly))
     out = out.assign({name: monthly[name] for name in GRID if name in monthly})
@@ -180,27 +184,23 @@ def result_shapes(monthly: xr.Dataset) -> dict[str, dict[str, int]]:
     length = {
         "season": len(SEASONS),
         "top": len(TOPS),
-        "depth": monthly.sizes["depth"],
+        "depth": monthly.sizes.get("depth", 0),
         "curtain": len(CURTAIN_MONTHS),
     }
     return {
         name: {dim: length[dim] for dim in dims}
         for name, dims in _RESULTS.items()
-        if name != "cSoil" or name in monthly
+        if can_be_made(_BEFORE_JOINING.get(name, name), monthly)
     }
 
 
 def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
     year, days = year_lengths(monthly)
-    depth = monthly["depth"].values.astype(float)
-    if depth.size < 2 or (np.diff(depth) <= 0).any() or depth[0] < 0:
-        raise DataError(
-            f"depth must be at least two increasing values in m, positive down; it is {depth}"
-        )
     block = _Block(monthly, year)
     month = np.arange(1, 13)
     seasons = np.stack([np.where(np.isin(month, m), days, 0.0) for m in SEASONS.values()], axis=1)
-    block.reduce_layers(seasons, years_at_once or len(year))
+    if "depth" in monthly.dims:
+        block.reduce_layers(seasons, years_at_once or len(year))
 
     for name in FLUXES:
         weight = days[:, None] * SECONDS_PER_DAY * GRAMS_PER_KG
@@ -209,8 +209,8 @@ def _reduce(monthly: xr.Dataset, years_at_once: int | None) -> _Block:
     block.sum_months("precipitation", "pr", seasons * SECONDS_PER_DAY)
     winter = np.where(month <= 3, days, 0.0)[:, None]
     block.sum_months("snow", "snd", winter, mean=True)
+    block.sum_months("cSoil", "cSoil", days[:, None], mean=True)
     if "cSoil" in monthly:
-        block.sum_months("cSoil", "cSoil", days[:, None], mean=True)
         block.attrs["cSoil"] = dict(monthly["cSoil"].attrs)
     return block
 
@@ -278,12 +278,13 @@ class _Block:
         self.monthly, self.year, self.years = monthly, year, len(year)
         self.members = monthly.sizes["member"]
         self.cells = monthly.sizes["lat"] * monthly.sizes["lon"]
-        depth_bnds = monthly["depth_bnds"].compute()
-        self.bounds = depth_bnds.transpose("depth", "bnds").values.astype(float)
-        self.thickness = self.bounds[:, 1] - self.bounds[:, 0]
-        self.shallow = layer_overlap(depth_bnds, PERMAFROST_DEPTH).values
-        self.tops = np.stack([layer_overlap(depth_bnds, top) / self.thickness for top in TOPS])
+        if "depth" in monthly.dims:
+            self._set_layers(monthly["depth"].values.astype(float), monthly["depth_bnds"].compute())
         self.shapes = result_shapes(monthly)
+        if not self.shapes:
+            raise DataError(
+                "there is no monthly variable on a map from which a yearly one could be computed"
+            )
         self.attrs = {name: YEARLY[name].attrs for name in self.shapes if name in YEARLY}
         heights = [prod(shape.values()) for shape in self.shapes.values()]
         size = (self.members, self.years, sum(heights), self.cells)
@@ -293,6 +294,17 @@ class _Block:
             name: part.reshape(*size[:2], *shape.values(), self.cells)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
+
+    def _set_layers(self, depth: np.ndarray, depth_bnds: xr.DataArray) -> None:
+        if depth.size < 2 or (np.diff(depth) <= 0).any() or depth[0] < 0:
+            raise DataError(
+                f"depth must be at least two increasing values in m, positive down; it is {depth}"
+            )
+        self.depth = depth
+        self.bounds = depth_bnds.transpose("depth", "bnds").values.astype(float)
+        self.thickness = self.bounds[:, 1] - self.bounds[:, 0]
+        self.shallow = layer_overlap(depth_bnds, PERMAFROST_DEPTH).values
+        self.tops = np.stack([layer_overlap(depth_bnds, top) / self.thickness for top in TOPS])
 
     def read(self, name: str, years: slice = slice(None)) -> np.ndarray:
         """Read a variable's years, (member · year, month, ..., cell), float32 or float64."""
@@ -305,25 +317,33 @@ class _Block:
         return values.reshape(self.members * (stop - start), 12, *part.shape[2:-2], self.cells)
 
     def keep(self, name: str, values: np.ndarray, years: slice) -> None:
-        """Store a result, (member · year, ..., cell), as float32."""
-        out = self.out[name][:, years]
-        out[...] = values.reshape(out.shape)
+        """Store a result, (member · year, ..., cell), as float32, if the source can give it."""
+        if name in self.out:
+            out = self.out[name][:, years]
+            out[...] = values.reshape(out.shape)
 
     def reduce_layers(self, seasons: np.ndarray, years_at_once: int) -> None:
         """Reduce soil temperature and water, some years at a time."""
         for start in range(0, self.years, years_at_once):
             years = slice(start, min(start + years_at_once, self.years))
-            tsl = self.read("tsl", years)
-            wet_depth = self._temperature(tsl, years)
-            september = tsl[:, SEPTEMBER].copy()
-            del tsl
-            liquid, ice = self.read("mrsll", years), self.read("mrsfl", years)
+            wet_depth = np.zeros((self.members * (years.stop - years.start), self.cells))
+            if "tsl" in self.monthly:
+                tsl = self.read("tsl", years)
+                wet_depth = self._temperature(tsl, years)
+                september = tsl[:, SEPTEMBER].copy()
+                del tsl
+            if "mrsll" not in self.monthly:
+                continue
+            liquid = self.read("mrsll", years)
+            has_ice = "mrsfl" in self.monthly
+            ice = self.read("mrsfl", years) if has_ice else np.zeros_like(liquid)
             weight = np.tile(seasons[years], (self.members, 1, 1))
             self._water(liquid, ice, weight, wet_depth, years)
-            self._heat(september, liquid[:, SEPTEMBER], ice[:, SEPTEMBER], years)
+            if "latent_heat" in self.out:
+                self._heat(september, liquid[:, SEPTEMBER], ice[:, SEPTEMBER], years)
 
     def _temperature(self, tsl: np.ndarray, years: slice) -> np.ndarray:
-        depth = self.monthly["depth"].values.astype(float)
+        depth = self.depth
         zero = tsl.dtype.type(FREEZING_POINT)
         warmest, coldest, active, thawed, frozen = soil_temperature(
             tsl, zero, depth, self.bounds[:, 1], self.shallow
@@ -375,6 +395,8 @@ class _Block:
         self, name: str, source: str, weight: np.ndarray, *, mean: bool = False, minus: float = 0.0
     ) -> None:
         """Sum a variable's months; `weight` is (year, month) or (year, season, month)."""
+        if name not in self.out:
+            return
         values = self.read(source)
         if minus:
             values = values - values.dtype.type(minus)
@@ -391,10 +413,11 @@ class _Block:
             "year": self.year,
             "season": list(SEASONS),
             "top": list(TOPS),
-            "depth": self.monthly["depth"],
             "lat": lat,
             "lon": lon,
         }
+        if "depth" in self.monthly.dims:
+            coords["depth"] = self.monthly["depth"]
         data = {
             name: (
                 ("member", "year", *self.shapes[name], "lat", "lon"),

@@ -112,17 +112,12 @@ def take_band(
     _, member, (top, bottom, left, right) = step
     group = zarr.open_group(folder / "yearly.zarr", mode="r+", zarr_format=2)
     for names in layout.pieces():
-        for name, values in _yearly_values(layout.read(names, folder, step, plan)).items():
+        for name, values in join_years(layout.read(names, folder, step, plan)).items():
             group[name][member : member + 1, ..., top:bottom, left:right] = values.values
     if series is not None:
         for name, values in member_series(series).data_vars.items():
             group[name][member : member + 1] = values.values
     _mark_done(folder, step_name(step))
-
-
-def _yearly_values(results: xr.Dataset) -> xr.Dataset:
-    """Return yearly values, joined across years where the results require it."""
-    return join_years(results) if "tsl_max" in results else results
 
 
 def _mark_done(folder: Path, name: str) -> None:

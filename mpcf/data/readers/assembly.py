@@ -36,9 +36,9 @@ class Run:
     months : dict of str to Months
         Standard name → its months.
     nodes : ndarray (depth,)
-        Depths of the nodes of the soil layers, m.
+        Depths of the nodes of the soil layers, m; empty if it has no variable by layer.
     depth_edges : ndarray (depth + 1,)
-        Edges of these layers, m.
+        Edges of these layers, m; empty as well.
     origin : dict of str to str
         Standard name → variables of the source, for the attribute ``original``.
     has_soil : DataArray (lat, lon) or None
@@ -63,70 +63,71 @@ def soil_water(
     notes: list[str],
 ) -> None:
     """
-    Set the liquid water and ice of a run, from whichever two of the three its source has.
+    Set the liquid water and ice of a run, as far as its source has them.
 
-    If there is only total water, it is separated by temperature (`mpcf.data.readers.soil_layers`)
-    and a note says so. Layers below the last one with water are dropped; rock, where no month of
-    the first year has water, becomes missing in all profiles.
+    Two of the three give the third. If there is only total water, it is separated by temperature
+    (`mpcf.data.readers.soil_layers`) and a note says so. Layers below the last one with water are
+    dropped; where liquid water and ice are known, rock, where no month of the first year has water,
+    becomes missing in all profiles.
 
     Parameters
     ----------
     run : Run
-        With ``tsl``, whose first layers are those of the water; completed in place.
+        Completed in place. The first layers of its ``tsl``, if there is one, are those of the
+        water.
     liquid, ice, total : DataArray (time, depth, lat, lon) or None
         kg m-2 per layer.
     notes : list of str
-        Gets a line if total water had to be separated.
+        Gets a line if total water had to be separated or one of the two can't be had.
 
     Raises
     ------
     DataError
-        If liquid water and ice can't be derived, or soil is shallower than 3 m.
+        If no layer has water, or soil is shallower than 3 m.
     """
-    if liquid is None and ice is None and total is not None:
+    if liquid is None and ice is None and total is not None and "tsl" in run.values:
         thickness = xr.DataArray(np.diff(run.depth_edges).astype("float32"), dims="depth")
         temperature = run.values["tsl"].isel(depth=slice(0, total.sizes["depth"]))
         liquid = liquid_from_total(total, temperature, thickness)
         notes.append(LIQUID_FORMULA)
-    if liquid is None and (ice is None or total is None):
-        raise DataError(
-            f"member {run.member} has neither liquid water and ice by layer nor total water by "
-            "layer; the whole column or the top 10 cm alone is not enough"
-        )
-    if liquid is None:
+    if total is not None and liquid is None and ice is not None:
         liquid = (total - ice).clip(min=0)
-    elif ice is None:
-        if total is None:
-            raise DataError(f"member {run.member} has liquid soil water, but no ice and no total")
+    elif total is not None and ice is None and liquid is not None:
         ice = (total - liquid).clip(min=0)
-    is_soil = _soil(run.member, liquid, ice, run.months, notes)
+    elif total is not None and liquid is None and ice is None:
+        notes.append("total soil water can't be separated without soil temperature: left out")
+    water = {n: v for n, v in (("mrsll", liquid), ("mrsfl", ice)) if v is not None}
+    profiles = {name: run.values[name] for name in ("tsl",) if name in run.values} | water
+    if not profiles:
+        run.nodes = run.depth_edges = np.array([])
+    if not water:  # what is soil and what is rock is then unknown
+        _check_depth(run)
+        return
+    is_soil = _soil(run.member, water, run.months, notes)
     wet = np.flatnonzero(is_soil.any(("lat", "lon")).values)
     if not wet.size:
         raise DataError(f"member {run.member} has no soil water in its first year")
     count = int(wet[-1]) + 1
-    bottom = run.depth_edges[count]
-    if bottom < MIN_DEPTH:
-        raise DataError(
-            f"soil with water reaches down to {bottom:.2f} m in member {run.member}; the book "
-            f"needs {MIN_DEPTH:g} m"
-        )
     layers = slice(0, count)
     is_soil = is_soil.isel(depth=layers)
-    for name, values in (("tsl", run.values["tsl"]), ("mrsll", liquid), ("mrsfl", ice)):
+    for name, values in profiles.items():
         run.values[name] = values.isel(depth=layers).where(is_soil)
     run.nodes, run.depth_edges = run.nodes[:count], run.depth_edges[: count + 1]
     run.has_soil = is_soil.any("depth")
+    _check_depth(run)
 
 
 def _soil(
     member: str,
-    liquid: xr.DataArray,
-    ice: xr.DataArray,
+    water: Mapping[str, xr.DataArray],
     months: Mapping[str, Months],
     notes: list[str],
 ) -> xr.DataArray:
     """Return where there is soil: water in any month of the first year, which may begin dry."""
-    wet = load(liquid.isel(time=slice(0, 12)) + ice.isel(time=slice(0, 12))) > 0
+    year = [values.isel(time=slice(0, 12)) for values in water.values()]
+    if len(year) == 1:  # one of the two alone may be nothing in soil that is frozen, or thawed
+        return load(year[0].isel(time=0)).notnull()
+    wet = load(sum(year)) > 0
     is_soil = wet.any("time")
     dry = (is_soil & ~wet).sum(("depth", "lat", "lon")).values
     if dry.any():
@@ -185,6 +186,54 @@ def check_alike(runs: Sequence[Run]) -> None:
             raise DataError(
                 f"member {run.member} has different soil layers from member {first.member}"
             )
+
+
+def _check_depth(run: Run) -> None:
+    if run.nodes.size and run.depth_edges[-1] < MIN_DEPTH:
+        raise DataError(
+            f"soil with water reaches down to {run.depth_edges[-1]:.2f} m in member {run.member}; "
+            f"the book needs {MIN_DEPTH:g} m"
+        )
+
+
+def check_absent(absent: Mapping[str, Sequence[str]], notes: list[str]) -> None:
+    """
+    Note variables that no member has; raise an error for those that only some have.
+
+    Parameters
+    ----------
+    absent : mapping of str to sequence of str
+        Member → variables that it lacks, as the source calls them.
+    notes : list of str
+        Gets a line for the variables that all members lack.
+
+    Raises
+    ------
+    DataError
+        If a member lacks a variable that another has; the message names both.
+
+    Examples
+    --------
+    >>> notes = []
+    >>> check_absent({"001": ["AR"], "002": ["AR"]}, notes)
+    >>> notes
+    ['not in the files: AR; chapters that need it are left out']
+    """
+    in_none = [
+        name for name in next(iter(absent.values())) if all(name in a for a in absent.values())
+    ]
+    for member, names in absent.items():
+        if some := [name for name in names if name not in in_none]:
+            raise DataError(
+                f"member {member} lacks {', '.join(some)}, which other members have; put its files "
+                "next to the others, or name the members that have everything in the entry's "
+                "'members'"
+            )
+    if in_none:
+        them = "it" if len(in_none) == 1 else "them"
+        notes.append(
+            f"not in the files: {', '.join(in_none)}; chapters that need {them} are left out"
+        )
 
 
 def assemble(
@@ -268,8 +317,26 @@ def _attributes(variable: Variable, origin: str | None) -> dict[str, str]:
     return attrs | ({"original": origin} if origin else {})
 
 
+def _first_variable(run: Run) -> str:
+    return "tas" if "tas" in run.months else next(iter(run.months))
+
+
+def _shared_years(runs: Sequence[Run]) -> str:
+    """Return what to set where the lengths of members differ."""
+    needed = [own for run in runs for own in run.months.values()]
+    first = max(-(-own.first // 12) for own in needed)
+    last = min(own.stop // 12 for own in needed) - 1
+    if first > last:
+        return "or name in its entry the members to read: 'members'"
+    return (
+        f"or set in its entry the years to read, 'years: [{first}, {last}]' for those that all "
+        "hold, or the members to read, 'members'"
+    )
+
+
 def _common_months(runs: Sequence[Run], notes: list[str]) -> Months:
-    wanted = runs[0].months["tas"]
+    first_name = _first_variable(runs[0])
+    wanted = runs[0].months[first_name]
     for run in runs:
         for name, own in list(run.months.items()):
             if own == wanted:
@@ -280,9 +347,10 @@ def _common_months(runs: Sequence[Run], notes: list[str]) -> Months:
                 continue
             raise DataError(
                 f"{_source_name(run, name)} of member {run.member} holds {own} (calendar "
-                f"{own.calendar}), but {_source_name(runs[0], 'tas')} of member {runs[0].member} "
-                f"holds {wanted} (calendar {wanted.calendar}){_missing(own, wanted)}; give all "
-                "members and variables the same months"
+                f"{own.calendar}), but {_source_name(runs[0], first_name)} of member "
+                f"{runs[0].member} holds {wanted} (calendar {wanted.calendar})"
+                f"{_missing(own, wanted)}; give all members and variables the same months, "
+                f"{_shared_years(runs)}"
             )
     return wanted
 
@@ -322,18 +390,6 @@ def _with_axes(out: xr.Dataset, run: Run, months: Months) -> xr.Dataset:
     grid = run.grid
     axes = {
         "time": time,
-        "depth": xr.DataArray(
-            run.nodes,
-            dims="depth",
-            attrs={
-                "long_name": "depth of the node of the layer",
-                "standard_name": "depth",
-                "units": "m",
-                "positive": "down",
-                "axis": "Z",
-                "bounds": "depth_bnds",
-            },
-        ),
         "lat": xr.DataArray(
             grid.lat[grid.north],
             dims="lat",
@@ -345,8 +401,18 @@ def _with_axes(out: xr.Dataset, run: Run, months: Months) -> xr.Dataset:
             attrs={"standard_name": "longitude", "units": "degrees_east", "axis": "X"},
         ),
     }
-    edges = np.column_stack([run.depth_edges[:-1], run.depth_edges[1:]])
     out = out.assign_coords(axes)
     out["time_bnds"] = time_bnds
+    if not run.nodes.size:
+        return out
+    attrs = {
+        "long_name": "depth of the node of the layer",
+        "standard_name": "depth",
+        "units": "m",
+        "positive": "down",
+        "axis": "Z",
+        "bounds": "depth_bnds",
+    }
+    edges = np.column_stack([run.depth_edges[:-1], run.depth_edges[1:]])
     out["depth_bnds"] = xr.DataArray(edges, dims=("depth", "bnds"), attrs={"units": "m"})
-    return out
+    return out.assign_coords(depth=xr.DataArray(run.nodes, dims="depth", attrs=attrs))

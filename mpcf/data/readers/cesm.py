@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import xarray as xr
 
-from mpcf.data.readers.assembly import Run, assemble, check_alike, soil_water
+from mpcf.data.readers.assembly import Run, assemble, check_absent, check_alike, soil_water
 from mpcf.data.readers.cesm_co2 import NAMES, read_co2
 from mpcf.data.readers.cesm_maps import check_same_land, land_piece, read_edges, read_maps
 from mpcf.data.readers.fields import Piece, check_layers, layer_edges, own_attributes, series
@@ -135,10 +135,11 @@ def read(members: Mapping[str, Sequence[Piece]]) -> xr.Dataset:
     Raises
     ------
     DataError
-        If a variable is missing or something is ambiguous; the message names
+        If a variable is missing in some members or something is ambiguous; the message names
         the variable, the member and the file.
     """
     notes: list[str] = []
+    check_absent({member: _absent(pieces) for member, pieces in members.items()}, notes)
     runs = [_run(member, pieces, notes) for member, pieces in members.items()]
     check_alike(runs)
     grid = runs[0].grid
@@ -162,35 +163,46 @@ def _source_of(pieces: Sequence[Piece], name: str) -> str | None:
     return next((raw for raw in names if _having(pieces, raw)), None)
 
 
-def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
+def _absent(pieces: Sequence[Piece]) -> list[str]:
+    """Return what a member lacks of the variables that some chapter needs."""
     needed = [v.name for v in MONTHLY.values() if v.required and v.name in SINGLE]
     absent = [SINGLE[name] for name in needed if _source_of(pieces, name) is None]
     absent += [name for name in RAIN if not _having(pieces, name)]
-    if not any(_having(pieces, name) for name in WATER):
-        absent.append("SOILLIQ and SOILICE")
-    if absent:
+    liquid, ice, total = (bool(_having(pieces, name)) for name in WATER)
+    absent += [] if liquid or total else [WATER[0]]
+    return absent + ([] if ice or total else [WATER[1]])
+
+
+def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
+    layered = [(name, file) for name in ("TSOI", *WATER) for file in _having(pieces, name)]
+    surface = [SINGLE[v.name] for v in MONTHLY.values() if v.required and v.name in SINGLE]
+    on_map = [file for name in (*surface, *RAIN) for file in _having(pieces, name)]
+    if not layered and not on_map:
         raise DataError(
-            f"member {member} lacks {', '.join(absent)}; put the files "
-            f"CASE.clm2.h0.{absent[0].split()[0]}.YYYYMM-YYYYMM.nc (and so on) next to the others"
+            f"member {member} has no variable that the book can use, such as TSOI or GPP; put the "
+            "files CASE.clm2.h0.TSOI.YYYYMM-YYYYMM.nc (and so on) into its folder"
         )
-    soil = _having(pieces, "TSOI")[0]
-    grid = soil.grid
-    nodes, edges = layer_edges(soil, "TSOI")
+    grid = (layered[0][1] if layered else on_map[0]).grid
+    nodes = edges = np.array([])
+    if layered:
+        nodes, edges = layer_edges(layered[0][1], layered[0][0])
     run = Run(member, grid, {}, {}, nodes, edges, {})
     for name in SINGLE:
         if name != "co2" and (raw := _source_of(pieces, name)) is not None:
             _add(run, name, raw, _having(pieces, raw), notes)
     if (co2 := read_co2(lambda raw: _having(pieces, raw), run.grid, member, notes)) is not None:
         run.values["co2"], run.months["co2"], run.origin["co2"] = co2
-    for name in RAIN:
-        check_grids({name: _having(pieces, name)}, run.grid)
-    rain, snow = _rain_and_snow({name: _having(pieces, name) for name in RAIN}, notes)
-    run.values["pr"], run.months["pr"], run.months["SNOW"] = rain[0] + snow[0], rain[1], snow[1]
-    run.origin["pr"] = " + ".join(RAIN)
+    parts = {name: _having(pieces, name) for name in RAIN}
+    if all(parts.values()):
+        check_grids(parts, run.grid)
+        rain, snow = _rain_and_snow(parts, notes)
+        run.values["pr"], run.months["pr"], run.months["SNOW"] = rain[0] + snow[0], rain[1], snow[1]
+        run.origin["pr"] = " + ".join(RAIN)
     if run.depth_edges is None:
         run.depth_edges = read_edges(nodes, pieces)
         run.nodes = nodes[: run.depth_edges.size - 1]
-        run.values["tsl"] = run.values["tsl"].isel(depth=slice(0, run.nodes.size))
+        if "tsl" in run.values:
+            run.values["tsl"] = run.values["tsl"].isel(depth=slice(0, run.nodes.size))
     _add_water(run, {name: files for name in WATER if (files := _having(pieces, name))}, notes)
     return run
 
@@ -223,23 +235,25 @@ def _add_water(run: Run, files: Mapping[str, Sequence[Piece]], notes: list[str])
         found = layer_edges(pieces[0], name)[0][: run.nodes.size]
         check_layers(found, run.nodes, pieces[0].where(name))
         water[name] = values.isel(depth=slice(0, found.size))
-    count = min(values.sizes["depth"] for values in water.values())
+    count = min((values.sizes["depth"] for values in water.values()), default=0)
     cut = {name: values.isel(depth=slice(0, count)) for name, values in water.items()}
-    liquid, ice = cut.get("SOILLIQ"), cut.get("SOILICE")
+    liquid, ice, total = cut.get("SOILLIQ"), cut.get("SOILICE"), None
     if (share := cut.get("H2OSOI")) is not None:
         thickness = xr.DataArray(np.diff(run.depth_edges)[:count].astype("float32"), dims="depth")
         volume = share * thickness
-        if liquid is None and ice is None:
+        total = volume * np.float32(WATER_DENSITY)
+        if liquid is None and ice is None and "tsl" in run.values:
             temperature = run.values["tsl"].isel(depth=slice(0, count))
-            liquid = liquid_from_total(volume * np.float32(WATER_DENSITY), temperature, thickness)
+            liquid = liquid_from_total(total, temperature, thickness)
             notes.append(LIQUID_FORMULA)
-        if liquid is None:
+        if liquid is None and ice is not None:
             liquid = liquid_beside_ice(volume, ice)
-        elif ice is None:
+        elif ice is None and liquid is not None:
             ice = ice_beside_liquid(volume, liquid)
-    soil_water(run, liquid, ice, None, notes)
+    soil_water(run, liquid, ice, total, notes)
     for name in SOIL_WATER:
-        run.origin[name] = " and ".join(water)
+        if name in run.values:
+            run.origin[name] = " and ".join(water)
 
 
 def _rain_and_snow(

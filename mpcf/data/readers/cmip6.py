@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from mpcf.data.readers.assembly import Run, assemble, soil_water
+from mpcf.data.readers.assembly import Run, assemble, check_absent, soil_water
 from mpcf.data.readers.fields import Piece, check_layers, layer_edges, own_attributes, series
 from mpcf.data.readers.fixed_maps import cell_areas, check_grids, check_land, whole_map
 from mpcf.data.readers.grids import SOUTH
@@ -43,7 +43,7 @@ MAX_MAP_DIFFERENCE = 0.01
 
 def lacking(variables: Sequence[str]) -> list[str]:
     """
-    Return the variables that the book needs and a run lacks.
+    Return the variables that some chapter needs and a run lacks.
 
     Parameters
     ----------
@@ -63,8 +63,9 @@ def lacking(variables: Sequence[str]) -> list[str]:
     ['mrsll and mrsfl (or mrsol)']
     """
     absent = [name for name in REQUIRED if name not in variables]
-    if "mrsol" not in variables and not {"mrsll", "mrsfl"} <= set(variables):
-        absent.append("mrsll and mrsfl (or mrsol)")
+    water = [name for name in SOIL_WATER if name not in variables]
+    if water and "mrsol" not in variables:
+        absent.append(f"{' and '.join(water)} (or mrsol)")
     return absent
 
 
@@ -97,6 +98,7 @@ def read(
         the variable, the member and the file.
     """
     notes = [*decided]
+    check_absent({member: _absent(pieces) for member, pieces in members.items()}, notes)
     every = [piece for pieces in members.values() for piece in pieces]
     runs = [_run(member, pieces, notes) for member, pieces in members.items()]
     maps = _maps(fixed, runs[0], {(p.experiment, p.member) for p in every}, notes)
@@ -116,15 +118,25 @@ def _having(pieces: Sequence[Piece], name: str) -> list[Piece]:
     return [piece for piece in pieces if name in piece]
 
 
+def _absent(pieces: Sequence[Piece]) -> list[str]:
+    """Return what a member lacks of the variables that some chapter needs."""
+    absent = lacking([name for name in TABLES if _having(pieces, name)])
+    if absent and any("mrsos" in piece or "mrso" in piece for piece in pieces):
+        absent[-1] += " (mrso, the column, and mrsos, the top 10 cm, do not resolve layers)"
+    return absent
+
+
 def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     present = [name for name in TABLES if _having(pieces, name)]
-    if absent := lacking(present):
-        hint = ""
-        if any("mrsos" in piece or "mrso" in piece for piece in pieces):
-            hint = "; mrso (the column) and mrsos (the top 10 cm) do not resolve layers"
-        raise DataError(f"member {member} lacks {', '.join(absent)}{hint}")
-    soil = _having(pieces, "tsl")[0]
-    nodes, edges = layer_edges(soil, "tsl")
+    on_map = [name for name in REQUIRED if name in present]
+    layered = [(name, file) for name in ("tsl", *WATER) for file in _having(pieces, name)]
+    if not on_map and not layered:
+        raise DataError(
+            f"member {member} has no variable that the book can use; it lacks "
+            f"{', '.join(lacking(present))}"
+        )
+    soil = layered[0][1] if layered else _having(pieces, on_map[0])[0]
+    nodes, edges = layer_edges(soil, layered[0][0]) if layered else (np.array([]), np.array([]))
     run = Run(member, soil.grid, {}, {}, nodes, edges, {})
     for name in present:
         files = _having(pieces, name)
@@ -149,11 +161,12 @@ def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     if run.depth_edges is None:
         thickness = clm_thickness(nodes)
         if thickness is None:
-            raise DataError(f"{soil.where('tsl')} has no bounds of its layers (depth_bnds)")
+            raise DataError(f"{soil.where(layered[0][0])} has no bounds of its layers (depth_bnds)")
         run.depth_edges = np.concatenate([[0.0], np.cumsum(thickness)])
     soil_water(run, *(water.get(name) for name in WATER), notes)
     for name in SOIL_WATER:
-        run.origin[name] = " and ".join(water)
+        if name in run.values:
+            run.origin[name] = " and ".join(water)
     return run
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpcf.data.readers.cmip6 import OPTIONAL, TABLES, lacking
+from mpcf.data.readers.cmip6 import OPTIONAL, REQUIRED, TABLES, WATER, lacking
 from mpcf.data.readers.cmip6_table import KINDS, read_table
 from mpcf.data.readers.fields import Piece
 from mpcf.data.readers.files import is_remote, natural_order, open_piece
@@ -50,7 +50,8 @@ def open_runs(
     place : str
         Path or address of the catalogue (json).
     model : str or None
-        Its ``source_id``; None takes the first, by name, that has what the book needs.
+        Its ``source_id``; None takes the first, by name, that has what all chapters need. A
+        model that is named may lack some of it.
     experiments : sequence of str
         ``experiment_id``, in chronological order; each ends where the next begins.
     members : sequence of str
@@ -255,15 +256,16 @@ def _choose(
                 if members:
                     complete = {}
                     break
-        if complete:
+        if complete or (model and (complete := _partial(own, experiments, members))):
             return name, *_one_ensemble(complete, named=bool(members))
         faults.append(f"{name}: {fault}")
     more = f" and {len(faults) - _MODELS_SHOWN} more" if len(faults) > _MODELS_SHOWN else ""
     raise DataError(
-        f"no model of the catalogue has a run of {text} with all that the book needs. "
+        f"no model of the catalogue has a run of {text} with all that all chapters need. "
         + ("; ".join(faults[:_MODELS_SHOWN]) + more + ". " if faults else "")
         + _alternatives(table, model, experiments)
-        + "Set model, experiments and members of the entry in catalog.yml"
+        + "Set model, experiments and members of the entry in catalog.yml: a model that is named "
+        "there is read with what it has"
     )
 
 
@@ -311,6 +313,31 @@ def _one_ensemble(complete: dict[str, str], *, named: bool) -> tuple[dict[str, s
     return {member: complete[member] for member in groups[taken]}, [note]
 
 
+def _partial(
+    own: pd.DataFrame, experiments: Sequence[str], members: Sequence[str]
+) -> dict[str, str]:
+    """Find the members that have most of what chapters need, with the grid of each."""
+    found: dict[str, tuple[int, str]] = {}
+    for member in members or sorted(own["member_id"].unique(), key=natural_order):
+        of_member = own[own["member_id"] == member]
+        for grid in sorted(of_member["grid_label"].unique(), key=lambda g: (g != "gn", g)):
+            on_grid = of_member[of_member["grid_label"] == grid]
+            count = int(on_grid["variable_id"].isin(_in_all(on_grid, experiments)).sum())
+            if count > found.get(member, (0, ""))[0]:
+                found[member] = count, grid
+    if members and len(found) < len(members):
+        return {}
+    most = max((count for count, _ in found.values()), default=0)
+    return {m: grid for m, (count, grid) in found.items() if members or count == most}
+
+
+def _in_all(own: pd.DataFrame, experiments: Sequence[str]) -> set[str]:
+    """Return the variables that chapters need and that every experiment has."""
+    needed = own[own["variable_id"].isin([*REQUIRED, *WATER])]
+    count = needed.groupby("variable_id")["experiment_id"].nunique()
+    return set(count.index[count == len(experiments)])
+
+
 def _best_grid(own: pd.DataFrame, experiments: Sequence[str]) -> tuple[str | None, list[str]]:
     """Return the grid on which every experiment has every variable, or what is missing."""
     absent = ["everything"]
@@ -337,6 +364,8 @@ def _rows(own: pd.DataFrame, grid: str, experiments: Sequence[str], member: str)
         labels = _names(rows.loc[rows["variable_id"] == name, "grid_label"])
         label[name] = grid if grid in labels or not labels else labels[0]
     rows = rows[rows["grid_label"] == rows["variable_id"].map(label)]
+    whole = _in_all(rows, experiments)
+    rows = rows[~rows["variable_id"].isin([*REQUIRED, *WATER]) | rows["variable_id"].isin(whole)]
     order = rows["experiment_id"].map({e: i for i, e in enumerate(experiments)})
     return rows.assign(order=order).sort_values("order", kind="stable")
 

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
+from mpcf.data.readers.choice import only_members
 from mpcf.data.readers.fields import Piece
 from mpcf.data.readers.fills import decode
 from mpcf.data.readers.netcdf_classic import check_whole
@@ -357,10 +358,13 @@ def _check_serves_parts(url: str) -> None:
 
 
 def open_members(
-    place: str, is_wanted: Callable[[str], bool], xarray_kwargs: Mapping | None = None
+    place: str,
+    is_wanted: Callable[[str], bool],
+    xarray_kwargs: Mapping | None = None,
+    members: Sequence[str] = (),
 ) -> dict[str, list[Piece]]:
     """
-    Return all files of all members, opened.
+    Return all files of the members, opened.
 
     Parameters
     ----------
@@ -370,6 +374,8 @@ def open_members(
         See `member_files`.
     xarray_kwargs : mapping, optional
         See `open_piece`.
+    members : sequence of str, optional
+        The members to open; by default all.
 
     Returns
     -------
@@ -378,5 +384,5 @@ def open_members(
     """
     return {
         member: [open_piece(path, member, xarray_kwargs) for path in paths]
-        for member, paths in member_files(place, is_wanted).items()
+        for member, paths in only_members(member_files(place, is_wanted), members).items()
     }
