@@ -182,8 +182,8 @@ def _cesm_kwargs(source: CesmSource) -> dict[str, Any]:
 def _open_cmip6(source: Cmip6Source) -> xr.Dataset:
     from mpcf.data.readers import choice, cmip6, cmip6_catalogue
 
-    members, fixed = cmip6_catalogue.open_runs(*_cmip6_runs(source))
-    return cmip6.read(choice.only_years(members, source.years), fixed)
+    members, fixed, decided = cmip6_catalogue.open_runs(*_cmip6_runs(source))
+    return cmip6.read(choice.only_years(members, source.years), fixed, decided)
 
 
 def _first_cmip6(source: Cmip6Source) -> Piece:

@@ -212,7 +212,9 @@ def _add(run: Run, name: str, raw: str, files: Sequence[Piece], notes: list[str]
     variable = MONTHLY[name]
     try:
         check_grids({raw: files}, run.grid)
-        run.values[name], run.months[name] = series(files, raw, variable.units, notes=notes)
+        run.values[name], run.months[name] = series(
+            files, raw, variable.units, notes=notes, repeats=True
+        )
     except DataError as error:
         if variable.required:
             raise
@@ -231,7 +233,7 @@ def _add_water(run: Run, files: Mapping[str, Sequence[Piece]], notes: list[str])
             continue
         check_grids({name: pieces}, run.grid)
         unit = "1" if name == "H2OSOI" else "kg m-2"
-        values, run.months[name] = series(pieces, name, unit, notes=notes)
+        values, run.months[name] = series(pieces, name, unit, notes=notes, repeats=True)
         found = layer_edges(pieces[0], name)[0][: run.nodes.size]
         check_layers(found, run.nodes, pieces[0].where(name))
         water[name] = values.isel(depth=slice(0, found.size))
@@ -274,7 +276,9 @@ def _rain_and_snow(
             f"units of {' and '.join(files)} differ: {', '.join(stated)}; correct the attribute "
             "'units' of the files where it is wrong"
         )
-    parts = [series(pieces, name, unit, notes=notes) for name, pieces in files.items()]
+    parts = [
+        series(pieces, name, unit, notes=notes, repeats=True) for name, pieces in files.items()
+    ]
     for (values, months), (name, pieces) in zip(parts, files.items(), strict=True):
         most = float(load(values.isel(time=slice(0, 12))).max())
         if most < NO_RAIN:

@@ -83,7 +83,7 @@ def _prescribed(
     find: Callable[[str], Sequence[Piece]], notes: list[str]
 ) -> tuple[xr.DataArray, Months]:
     # CAM writes no units
-    return series(find(PRESCRIBED), PRESCRIBED, "ppm", absent="mol/mol", notes=notes)
+    return series(find(PRESCRIBED), PRESCRIBED, "ppm", absent="mol/mol", notes=notes, repeats=True)
 
 
 def _from_pressures(
@@ -92,7 +92,7 @@ def _from_pressures(
     parts = []
     for name in PRESSURES:
         check_grids({name: find(name)}, grid)
-        parts.append(series(find(name), name, "Pa", notes=notes))
+        parts.append(series(find(name), name, "Pa", notes=notes, repeats=True))
     (partial, months), (total, others) = parts
     if months != others:
         raise DataError(f"PCO2 holds {months}, but PBOT {others}")
@@ -107,7 +107,9 @@ def _from_tracer(
         for p in find(TRACER)
     ]
     check_grids({TRACER: pieces}, grid)
-    values, months = series(pieces, TRACER, "1", scale=PPM * MOLAR_MASS_RATIO, notes=notes)
+    values, months = series(
+        pieces, TRACER, "1", scale=PPM * MOLAR_MASS_RATIO, notes=notes, repeats=True
+    )
     return _mean(values, grid), months
 
 

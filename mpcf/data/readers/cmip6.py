@@ -10,7 +10,6 @@ import xarray as xr
 from mpcf.data.readers.assembly import Run, assemble, check_absent, soil_water
 from mpcf.data.readers.fields import Piece, check_layers, layer_edges, own_attributes, series
 from mpcf.data.readers.fixed_maps import cell_areas, check_grids, check_land, whole_map
-from mpcf.data.readers.grids import SOUTH
 from mpcf.data.readers.soil_layers import clm_thickness
 from mpcf.data.variables import MAPS, MONTHLY, SOIL_WATER
 from mpcf.errors import DataError
@@ -220,7 +219,7 @@ def _check_alike(first: xr.DataArray, chosen: Piece, piece: Piece, name: str) ->
     """Raise if another map with an equal claim to be the right one differs visibly."""
     other = whole_map(piece, name, MONTHLY[name].units)
     size = 100.0 if MONTHLY[name].units == "%" else float(first.max())
-    apart = float(abs(other.fillna(0.0) - first.fillna(0.0)).sel(lat=slice(SOUTH, None)).max())
+    apart = abs(other.fillna(0.0) - first.fillna(0.0)).isel(lat=chosen.grid.north).max().item()
     if apart > MAX_MAP_DIFFERENCE * size:
         raise DataError(
             f"{name} of {chosen.experiment}, member {chosen.member} ({chosen.path}) and of "

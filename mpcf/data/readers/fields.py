@@ -272,6 +272,7 @@ def series(
     scale: float = 1.0,
     absent: str | None = None,
     notes: list[str] | None = None,
+    repeats: bool = False,
 ) -> tuple[xr.DataArray, Months]:
     """
     Return a variable of a member, its files concatenated in time.
@@ -290,8 +291,10 @@ def series(
     absent : str, optional
         What a missing unit means; by default it is an error.
     notes : list of str, optional
-        Gets a line for what had to be assumed. If given, files may hold the same months if they
-        hold the same values.
+        Gets a line for what had to be assumed.
+    repeats : bool
+        Whether files may hold the same months if they hold the same values, as after a restart;
+        a note says so.
 
     Returns
     -------
@@ -330,17 +333,17 @@ def series(
                 raise DataError(f"{piece.where(name)} has different layers from {before.path}")
             keep = own.first - months.first
             is_repeated = (
-                notes is not None
+                repeats
                 and own.kind == months.kind
                 and own.first < months.stop
                 and _same_values(xr.concat(parts, "time").isel(time=slice(keep, None)), part)
             )
-            if is_repeated:
+            if is_repeated and notes is not None:
                 notes.append(
                     f"{before.where(name)} and {piece.path} hold some months twice, with the same "
                     "values"
                 )
-            else:
+            elif not is_repeated:
                 _check_next(before, piece, months, name)
             if own.stop <= months.stop and is_repeated:
                 continue

@@ -24,7 +24,7 @@ from mpcf.errors import CatalogError, DataError
 from .helpers import assert_same
 
 CESM_NAMES = {"gpp": ["GPP"], "rh": ["HR"], "tsl": ["TSOI"], "mrsfl": ["SOILICE"], "pr": ["SNOW"],
-              "snd": ["SNOW_DEPTH"], "mrsll": ["SOILLIQ"]}  # fmt: skip
+              "snd": ["SNOW_DEPTH", "SNOWDP"], "mrsll": ["SOILLIQ"]}  # fmt: skip
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_a_named_model_is_read_with_what_it_has(cmip6_folder, tmp_path, ensemble
         DataError, match=r"lacks snd.*a model that is named there is read with what"
     ):
         cmip6_catalogue.open_runs(place, None, ["demo"], [])
-    members, fixed = cmip6_catalogue.open_runs(place, "MPCF-demo", ["demo"], [])
+    members, fixed, _ = cmip6_catalogue.open_runs(place, "MPCF-demo", ["demo"], [])
     found = cmip6.read(members, fixed)
     assert list(members) == ["r1i1p1f1", "r2i1p1f1"]
     assert not {"mrsll", "mrsfl", "snd"} & set(found)

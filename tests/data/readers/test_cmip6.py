@@ -160,7 +160,7 @@ def test_a_model_that_lacks_a_variable_is_skipped(cmip6_folder, tmp_path):
     place = another(cmip6_folder, tmp_path, add)
     runs, *_ = cmip6_catalogue.open_runs(place, None, ["demo"], [])
     assert "/MPCF-demo/" in runs["r1i1p1f1"][0].path
-    runs, fixed = cmip6_catalogue.open_runs(place, "A-model", ["demo"], [])
+    runs, fixed, _ = cmip6_catalogue.open_runs(place, "A-model", ["demo"], [])
     found = cmip6.read(runs, fixed)
     assert "rh" not in found and "ra" in found
     assert "not in the files: rh; chapters that need it are left out" in found.attrs["mpcf_notes"]
