@@ -70,7 +70,8 @@ def write_store(path, **attrs):
 
 
 def test_the_catalogue_holds_the_sources_and_records(book):
-    assert catalog.sources() == ["demo", "ircc", "cmip6"]
+    archives = ["koven", "noresm_bell", "flat10_zec", "flat10_cdr", "cesm2_le", "ssp534over"]
+    assert catalog.sources() == ["demo", "ircc", "cmip6", *archives]
     assert catalog.records() == ["clm_cn", "toolik"]
 
 

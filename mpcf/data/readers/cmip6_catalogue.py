@@ -301,10 +301,36 @@ def _open(path: str, member: str, is_zarr: bool) -> Piece:
         from mpcf.data.readers.files import open_piece
 
         return open_piece(path, member)
+    return Piece(path, member, open_store(path, member))
+
+
+def open_store(path: str, member: str) -> xr.Dataset:
+    """
+    Return a Zarr store with consolidated metadata: lazy, with times not decoded.
+
+    Parameters
+    ----------
+    path : str
+        Path or address of the store.
+    member : str
+        Member that it belongs to, for messages.
+
+    Returns
+    -------
+    Dataset
+        Its contents.
+
+    Raises
+    ------
+    DataError
+        If it is damaged.
+    Unreachable
+        If its address gives no answer.
+    """
     options = {"token": "anon"} if path.startswith("gs://") else {}
     options = {"anon": True} if path.startswith("s3://") else options
     try:
-        raw = xr.open_dataset(
+        return xr.open_dataset(
             path,
             engine="zarr",
             chunks=None,
@@ -317,4 +343,3 @@ def _open(path: str, member: str, is_zarr: bool) -> Piece:
     except Exception as error:
         text = f"the store {path} (member {member}) can't be opened: {error}"
         raise (Unreachable(text) if "://" in path else DataError(text)) from error
-    return Piece(path, member, raw)
