@@ -25,8 +25,10 @@ def feeds(source: EnsembleSource) -> tuple[list[str], list[str]]:
 
     Returns
     -------
-    able, unable : list of str
-        Names of chapters, in order.
+    able : list of str
+        Names of the chapters that it can feed, in order.
+    unable : list of str
+        Names of the others.
 
     Examples
     --------
