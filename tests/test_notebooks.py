@@ -56,3 +56,9 @@ def test_tags_are_known(notebook):
 def test_begins_with_a_title(notebook):
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.cells[0].source.startswith("# ")
+
+
+def test_sentences_that_other_pages_may_quote_have_no_link_within_the_page(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "key=" in cell.source:
+            assert "](#" not in cell.source

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from mpcf.book.source_build import SourceBuild
+from mpcf.data.needs import needs_of
 from mpcf.errors import InvalidChoice
 from mpcf.method.models import THIS_SOURCE, moisture_spread
 from mpcf.method.moisture import permafrost_region
@@ -39,14 +40,22 @@ def compare(source: str, models: Iterable[str], *, quick: bool = False) -> pd.Da
     MissingFile
         If a model has no yearly dataset; the message names the command that creates it.
     InvalidChoice
-        If an entry has no phases.
+        If an entry lacks a phase, or a source a variable, that the comparison needs.
     """
     parts = []
     for name in dict.fromkeys([source, *models]):
         build = SourceBuild(name, quick=quick)
-        if not build.phases:
-            raise InvalidChoice(f"source '{name}' has no phases; set them in catalog.yml")
+        needs = needs_of("09-across-models")
+        if absent := [phase for phase in needs.phases if phase not in build.phases]:
+            raise InvalidChoice(
+                f"source '{name}' has no phases {', '.join(absent)}; set them in catalog.yml, or "
+                "leave the source out of the comparison"
+            )
         yearly = build.read("yearly").load()
+        if absent := [variable for variable in needs.yearly if variable not in yearly]:
+            raise InvalidChoice(
+                f"source '{name}' lacks {', '.join(absent)}; leave it out of the comparison"
+            )
         years = periods(build.phases)[UNTIL_NET_ZERO]
         mark = " (synthetic)" if build.is_synthetic else ""
         part = moisture_spread(yearly, permafrost_region(yearly), years)

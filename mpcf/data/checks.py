@@ -134,16 +134,17 @@ def _variables(monthly: xr.Dataset) -> str:
     for v in absent:
         near = closest(v.name, unknown)
         hint = f"; did you mean the variable '{near[0]}' of this dataset?" if near else ""
-        said.append(f"variable '{v.name}' ({v.long_name}, {v.units}) is missing{hint}")
+        said.append(f"'{v.name}' ({v.long_name}, {v.units}){hint}")
         if v.name in MAPS:
-            raise DataError(said[-1])
+            raise DataError(f"variable {said[-1]} is missing")
     if not any("lat" in v.dims and v.name not in MAPS for v in there):
-        raise DataError(f"there is no monthly variable on a map: {'; '.join(said)}")
+        raise DataError(f"there is no monthly variable on a map; missing are {', '.join(said)}")
     for v in there:
         if lost := set(v.dims) - set(monthly[v.name].dims):
             raise DataError(f"variable '{v.name}' lacks the dimensions {sorted(lost)}")
     count = f"{len(there)} of {len(MONTHLY)} variables are there"
-    return "; ".join([count, *said]) if said else f"{count}, with every one that a chapter needs"
+    told = f"; missing: {', '.join(said)}" if said else ", with every one that a chapter needs"
+    return count + told
 
 
 def _units(monthly: xr.Dataset) -> str:
@@ -391,7 +392,7 @@ def chapters(monthly: xr.Dataset, source: Source) -> list[Finding]:
     list of Finding
         The chapters that can run, then one for each that cannot.
     """
-    members = monthly.sizes["member"]
+    members = monthly.sizes.get("member", 0)
     absent = {c: missing(c, monthly.data_vars, source.phases, members) for c in CHAPTERS}
     able = [chapter for chapter, lacks in absent.items() if not lacks]
     every = "all chapters" if len(able) == len(absent) else "these chapters"

@@ -5,7 +5,7 @@ The one place for it: the checks, the pipeline and the pages read this table.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from mpcf.data.phases import PHASES
@@ -191,28 +191,6 @@ def missing(
         tuple(absent),
         needs.members if members < needs.members else 0,
     )
-
-
-def monthly_behind(yearly: Iterable[str]) -> set[str]:
-    """
-    Return the monthly variables from which yearly ones were computed.
-
-    Parameters
-    ----------
-    yearly : iterable of str
-        Variables of a yearly dataset; others than those of the table are passed over.
-
-    Returns
-    -------
-    set of str
-        Their names.
-
-    Examples
-    --------
-    >>> sorted(monthly_behind(["soil_water", "areacella"]))
-    ['mrsfl', 'mrsll']
-    """
-    return {part for name in yearly if name in YEARLY for part in YEARLY[name].needs}
 
 
 def where_from(name: str) -> str:

@@ -338,12 +338,18 @@ def there_and_back(
     """
     import matplotlib.pyplot as plt
 
-    tones = (COLOURS["temperature"], "#E69F00", COLOURS["moisture"])
+    tones = {
+        "warming": COLOURS["temperature"],
+        "mitigation": "#E69F00",
+        "net-zero": COLOURS["moisture"],
+        "net removal": COLOURS["gpp"],
+    }
     fig, ax = plt.subplots(figsize=(6.5, 4.4))
     members = (a.transpose("year", "member") for a in (warming, volume))
     ax.plot(*members, color=COLOURS["permafrost"], lw=0.5, alpha=0.4)
-    for (name, (first, last)), tone in zip(phases.items(), tones, strict=True):
+    for name, (first, last) in phases.items():
         path = (a.mean("member").sel(year=slice(first, last + 1)) for a in (warming, volume))
+        tone = tones.get(name, COLOURS["co2"])
         ax.plot(*path, color=tone, lw=3, label=f"{name}, {first}–{last}")
     ax.set(
         xlabel="warming of the region's air since the base period (K)",

@@ -35,8 +35,13 @@ COLOURS = {
 }
 """Colour of each quantity throughout the book, distinguishable to colour-blind readers too."""
 
-PHASE_COLOURS = {"warming": "#FBE3D6", "mitigation": "#FFF6D5", "net-zero": "#DDEBF4"}
-"""Background of each phase."""
+PHASE_COLOURS = {
+    "warming": "#FBE3D6",
+    "mitigation": "#FFF6D5",
+    "net-zero": "#DDEBF4",
+    "net removal": "#DFF0E3",
+}
+"""Background of each phase; one with a name of its own is grey."""
 
 
 def style() -> None:

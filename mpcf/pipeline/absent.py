@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from mpcf.book.chapter import merge_entries
 from mpcf.data import catalog
-from mpcf.data.needs import Missing, how_to_set, missing, monthly_behind, where_from
+from mpcf.data.needs import Missing, how_to_set, missing, where_from
 from mpcf.data.variables import MONTHLY
 from mpcf.errors import SiteError
 from mpcf.pipeline.runs import Run, chapter_names, notebooks_folder
+from mpcf.yearly.job import HELD
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +43,7 @@ def left_out(run: Run) -> dict[str, Missing]:
         if yearly is None:
             lacks = missing(chapter, MONTHLY, phases, members=10**6)
         else:
-            names = monthly_behind(map(str, yearly.data_vars))
+            names = yearly.attrs[HELD].split()
             lacks = missing(chapter, names, phases, yearly.sizes["member"])
         if lacks:
             found[chapter] = lacks
@@ -56,7 +57,7 @@ def _yearly(run: Run) -> xr.Dataset | None:
         found = xr.open_zarr(run.folder / "yearly.zarr", chunks=None)
     except (OSError, ValueError, KeyError):  # not made yet, or damaged: then chapter 1 is stale
         return None
-    return found if "member" in found.sizes else None
+    return found if HELD in found.attrs else None
 
 
 def has_outputs(run: Run, chapter: str) -> bool:

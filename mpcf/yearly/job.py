@@ -12,12 +12,16 @@ import numpy as np
 import xarray as xr
 
 from mpcf import closure
+from mpcf.data.variables import MONTHLY
 from mpcf.folders import write_atomic
 from mpcf.ground.constants import FREEZING_POINT
 from mpcf.yearly import reduction
 from mpcf.yearly.plan import plan, step_name, variables_read
 from mpcf.yearly.reduction import GRID, SERIES, result_shapes
 from mpcf.yearly.steps import Layout, take_band, take_block
+
+HELD = "mpcf_variables"
+"""Attribute of the yearly dataset that names the monthly variables of its source."""
 
 BOUNDS = ("time_bnds", "depth_bnds")
 """Bounds of months and of soil layers; the latter only where the source has layers."""
@@ -107,7 +111,8 @@ class Job:
                 chunks = tuple(chunk[dim] for dim in values.dims)
                 empty = dask.array.zeros(shape, dtype="float32", chunks=chunks)
                 yearly_values[name] = values.dims, empty, values.attrs, {"chunks": chunks}
-        return out.assign(yearly_values).assign_attrs(self.monthly.attrs)
+        held = " ".join(name for name in MONTHLY if name in self.monthly)
+        return out.assign(yearly_values).assign_attrs(self.monthly.attrs | {HELD: held})
 
     def todo(self) -> list[tuple]:
         """Return the steps that can be taken now: blocks, or bands whose blocks are all done."""

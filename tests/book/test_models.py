@@ -170,6 +170,12 @@ def test_entry_without_phases_is_refused(sources):
         compare("ircc", ["toolik"])
 
 
+def test_model_that_lacks_a_variable_is_named(sources):
+    sources(ircc=planted(), cmip6=planted().drop_vars("soil_water"))
+    with pytest.raises(ValueError, match="source 'cmip6' lacks soil_water; leave it out"):
+        compare("ircc", ["cmip6"])
+
+
 # --------------------------------------------------------------------------- the page
 
 

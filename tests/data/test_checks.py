@@ -30,10 +30,23 @@ def test_decisions_of_a_reader_are_reported(good):
 
 
 def test_all_faults_are_found_at_once(good):
-    broken = good.drop_vars("mrsll").isel(time=slice(0, 35))
+    broken = good.drop_vars("sftlf").isel(time=slice(0, 35))
     found = {finding.check: finding.status for finding in examine(broken)}
     assert found["variables"] == found["time"] == "error"
     assert found["depth"] == found["cell area"] == "ok"
+
+
+@pytest.mark.parametrize("name", ["gpp", "tsl", "mrsll", "mrsfl", "pr", "snd"])
+def test_a_missing_variable_is_told_and_no_error(good, name):
+    found = {f.check: f for f in examine(good.rename({name: f"{name}x"}))}
+    assert {f.status for f in found.values()} == {"ok"}
+    assert f"variables are there; missing: '{name}' (" in found["variables"].found
+    assert f"did you mean the variable '{name}x'" in found["variables"].found
+
+
+def test_a_dataset_without_layers_passes(good):
+    flat = good.drop_dims("depth")
+    assert "no variable by soil layer" in check_monthly(flat)[4]
 
 
 def test_the_area_of_rows_that_are_not_evenly_spaced():
@@ -59,7 +72,8 @@ FAULTS = {
     "fill values": (lambda d: spoil(d, "pr", lambda v: v.fillna(0) + 1e36), "fill value"),
     "unit": (lambda d: spoil(d, "tsl", lambda v: v, units="degC"), "'tsl' has units 'degC'"),
     "empty": (lambda d: spoil(d, "rh", lambda v: v * np.nan), "'rh' of member 1 has no values"),
-    "missing": (lambda d: d.drop_vars("mrsll"), "'mrsll' .*is missing.*mrsfl"),
+    "missing": (lambda d: d.rename(sftlf="sftl"), "'sftlf' .*did you mean.*'sftl'.* is missing"),
+    "nothing": (lambda d: d[["sftlf", "areacella", "co2"]], "no monthly variable on a map"),
     "dims": (lambda d: d.assign(snd=d["snd"].isel(member=0)), "lacks the dimensions .'member'"),
     "gap": (lambda d: d.isel(time=np.delete(np.arange(36), 13)), "month after 2001-01"),
     "double": (lambda d: d.isel(time=[*range(13), *range(12, 35)]), "month after 2001-01"),

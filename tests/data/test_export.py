@@ -133,7 +133,7 @@ def test_check_shows_every_check_and_succeeds(exported, capsys):
     assert command.main(["check", "exported"]) == 0
     shown = capsys.readouterr().out
     checks = ("variables", "units", "time", "grid", "depth", "cell area", "values", "members")
-    for name in (*checks, "phases"):
+    for name in (*checks, "phases", "chapters"):
         assert f"ok      {name}" in shown
     assert shown.endswith("exported: nothing wrong was found\n")
 
@@ -154,15 +154,15 @@ def test_check_of_faulty_data_fails_and_tells_programs_why(exported, capsys):
 @pytest.mark.parametrize(
     ("phases", "found"),
     [
-        ({"warming": [2000, 2001], "net-zero": [2002, 2003]}, "phases of 'exported' are"),
-        ({"up": [2000, 2001], "down": [2002, 2002], "zero": [2003, 2003]}, "a run that lacks one"),
-        (None, "source 'exported' has no phases; set the first and last year of warming, miti"),
+        ({"warming": [2000, 2001], "net-zero": [2003, 2003]}, "phases of 'exported' are"),
+        ({"up": [2000, 2001], "down": [2002, 2002]}, "first and last year of 'warming'"),
+        (None, "source 'exported' has no phases; set in its entry of catalog.yml the first and"),
         (
             {"warming": [1999, 2001], "mitigation": [2002, 2002], "net-zero": [2003, 2003]},
             "phases of 'exported' run from 1999 to 2003, but its data from 2000 to 2003",
         ),
     ],
-    ids=["two", "other names", "none", "beyond the data"],
+    ids=["gap", "other names", "none", "beyond the data"],
 )
 def test_check_of_phases_that_no_chapter_could_use_says_what_to_do(exported, capsys, phases, found):
     document = yaml.safe_load((exported / "catalog.yml").read_text())

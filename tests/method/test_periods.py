@@ -6,6 +6,7 @@ import xarray as xr
 
 from mpcf.method.periods import (
     Period,
+    after_net_zero,
     base_mean,
     base_period,
     early_years,
@@ -48,3 +49,19 @@ def test_a_period_with_a_gap_is_named():
     with pytest.raises(ValueError, match="period 'warming' is 2000–2039"):
         periods_within(PHASES, apart)
     assert periods_within({"late": (2020, 2039)}, apart) == {"late": (2020, 2039)}
+
+
+def test_without_mitigation_there_is_no_way_to_net_zero():
+    assert periods({"warming": (1, 100), "net-zero": (101, 200)}) == {"warming": (1, 100)}
+
+
+@pytest.mark.parametrize(
+    ("phases", "years"),
+    [
+        ({"net-zero": (101, 200)}, (101, 200)),
+        ({"net removal": (151, 300), "net-zero": (301, 310)}, (151, 310)),
+        ({"net-zero": (101, 120), "net removal": (121, 200)}, (101, 200)),
+    ],
+)
+def test_after_net_zero_emissions_are_zero_or_below(phases, years):
+    assert after_net_zero({"warming": (1, 100), **phases}) == years

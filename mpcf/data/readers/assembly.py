@@ -90,6 +90,8 @@ def soil_water(
         notes.append("total soil water can't be separated without soil temperature: left out")
     water = {n: v for n, v in (("mrsll", liquid), ("mrsfl", ice)) if v is not None}
     profiles = {name: run.values[name] for name in ("tsl",) if name in run.values} | water
+    if not profiles:
+        run.nodes = run.depth_edges = np.array([])
     if not water:  # what is soil and what is rock is then unknown
         _check_depth(run)
         return

@@ -56,8 +56,9 @@ def lacking(variables: Sequence[str]) -> list[str]:
     ['mrsll and mrsfl (or mrsol)']
     """
     absent = [name for name in REQUIRED if name not in variables]
-    if "mrsol" not in variables and not {"mrsll", "mrsfl"} <= set(variables):
-        absent.append("mrsll and mrsfl (or mrsol)")
+    water = [name for name in SOIL_WATER if name not in variables]
+    if water and "mrsol" not in variables:
+        absent.append(f"{' and '.join(water)} (or mrsol)")
     return absent
 
 
@@ -106,10 +107,11 @@ def _absent(pieces: Sequence[Piece]) -> list[str]:
 
 def _run(member: str, pieces: Sequence[Piece], notes: list[str]) -> Run:
     present = [name for name in TABLES if _having(pieces, name)]
-    if not any(
-        name != "co2mass" and "lat" in MONTHLY.get(name, MONTHLY["tsl"]).dims for name in present
-    ):
-        raise DataError(f"member {member} lacks {', '.join(lacking(present))}: all there is to use")
+    if not any(name in (*REQUIRED, *WATER) for name in present):
+        raise DataError(
+            f"member {member} has no variable that the book can use; it lacks "
+            f"{', '.join(lacking(present))}"
+        )
     values, months, origin = {}, {}, {}
     for name in present:
         if name in (*WATER, "co2mass"):

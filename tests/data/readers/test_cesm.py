@@ -339,12 +339,15 @@ def bare(name):
 
 
 REFUSED = {
-    "variable missing in a member": (lambda f: drop(f, "GPP"), r"member 002 lacks GPP; put .*GPP"),
+    "variable missing in a member": (
+        lambda f: drop(f, "GPP"),
+        "member 002 lacks GPP, which other members have; put its files .*'members'",
+    ),
     "water missing": (
         lambda f: (drop(f, "SOILLIQ"), drop(f, "SOILICE")),
-        "member 002 lacks SOILLIQ and SOILICE",
+        "member 002 lacks SOILLIQ, SOILICE, which other",
     ),
-    "ice missing": (lambda f: drop(f, "SOILICE"), "member 002 has liquid soil water, but no ice"),
+    "ice missing": (lambda f: drop(f, "SOILICE"), "member 002 lacks SOILICE, which other"),
     "file missing at the start": (
         lambda f: drop(f, "GPP", 0),
         "'gpp', in the source GPP .*, of member 002 holds 2003-01 to 2003-12 .* files of 2000-01 "
