@@ -149,7 +149,7 @@ def test_ssp534over_is_chained(book, part, expected, monkeypatch):
         "ssp585": (2001, 2002, 0),
         "ssp534-over": (2002, 2002, 0),
     }
-    layouts.write_cmip(part, book / "over", "CanESM5", runs)
+    layouts.write_cmip(part.isel(member=[0]), book / "over", "CanESM5", runs)
     late = [path for path in (book / "over").rglob("tas_Amon_*_ssp585_*.nc")]
     for path in late:
         with xr.open_dataset(path, decode_times=False, mask_and_scale=False) as raw:
@@ -163,7 +163,7 @@ def test_ssp534over_is_chained(book, part, expected, monkeypatch):
     set_phases(book, "ssp534over", phases)
     monthly, findings = opened("ssp534over")
     assert all(finding.status == "ok" for finding in findings)
-    assert_same_years(to_yearly(monthly.load()), expected, ["warming"])
+    assert_same_years(to_yearly(monthly.load()), expected.isel(member=[0]), ["warming"])
 
 
 def test_cesm2_le(book, part, expected, monkeypatch):
