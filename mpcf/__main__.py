@@ -127,6 +127,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     exported.add_argument("--layout", required=True, choices=LAYOUTS, help="of which models")
     exported.add_argument("folder", type=Path, help="a new folder")
+    local = command(
+        "catalogue", _catalogue, "write the intake-esm catalogue of a folder with files of CMIP"
+    )
+    local.add_argument("folder", type=Path, help="a folder with files of CMIP6 or CMIP7 below")
     command("sources", _sources, "list the entries of the catalogue")
     command("golden", _golden, "make the quick run's numbers the reference of the tests")
     return parser
@@ -254,6 +258,16 @@ def _export(options: argparse.Namespace) -> None:
         export(monthly, options.folder, options.layout, phases)
     _say("exported data", options.folder)
     _say("its entry for catalog.yml", options.folder / "catalog-entry.yml")
+
+
+def _catalogue(options: argparse.Namespace) -> None:
+    from mpcf.data.local_catalogue import write_catalogue
+
+    try:
+        path, count = write_catalogue(options.folder)
+    except FileNotFoundError as error:
+        raise SourceUnavailable(str(error)) from error
+    _say(f"catalogue of {count} files", path)
 
 
 def _sources(options: argparse.Namespace) -> None:

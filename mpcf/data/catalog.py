@@ -26,6 +26,7 @@ from pydantic import (
 
 from mpcf.data.phases import read_phases
 from mpcf.data.places import check_place, check_text, fill, resolve, variable
+from mpcf.data.variables import MONTHLY
 from mpcf.errors import CatalogError, UnknownSource, suggestion
 from mpcf.folders import project_root
 
@@ -52,6 +53,12 @@ def _as_years(raw: Any) -> Any:
         case [int(first), int(last)] if first <= last:
             return (first, last)
     raise ValueError(f"{raw!r} are no years; write the first and the last, such as [2015, 2100]")
+
+
+def _as_variables(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in (name for name in names if name not in MONTHLY):
+        raise ValueError(f"{name!r} is no monthly variable; {suggestion(name, MONTHLY)}")
+    return names
 
 
 # --------------------------------------------------------------------------------- what an entry is
@@ -117,6 +124,8 @@ class Source(BaseModel):
         Whom to cite, and what the data may be used for.
     is_synthetic : bool
         Whether the entry declares the data to be synthetic.
+    published : str
+        Where public pages say that the data are; empty if the description says it.
     truth : str or None
         Folder of the twins, from which moisture's true effect is known; it may begin with a
         template.
@@ -131,6 +140,7 @@ class Source(BaseModel):
     phases: dict[str, tuple[int, int]] = Field(default_factory=dict)
     citation: str
     licence: str
+    published: str = ""
     is_synthetic: bool
     truth: Place | None = None
 
@@ -150,9 +160,12 @@ class EnsembleSource(Source):
     years : (int, int) or None
         Inclusive first and last year to read, in which members of unequal length are alike; None
         for all.
+    lacks : tuple of str
+        Monthly variables that it is known not to have.
     """
 
     members: Names = ()
+    lacks: Annotated[Names, AfterValidator(_as_variables)] = ()
     years: Annotated[tuple[int, int] | None, BeforeValidator(_as_years)] = None
 
 
@@ -190,6 +203,25 @@ class Cmip6Source(EnsembleSource):
     experiments: Annotated[Names, Field(min_length=1)]
 
 
+class CesmStoresSource(EnsembleSource):
+    """CESM output as Zarr stores of all members, found through an intake-esm catalogue.
+
+    Attributes
+    ----------
+    experiments, forcing : tuple of str, str
+        Its experiments in chronological order; the ``forcing_variant`` to read.
+    maps : str
+        A history file of the same grid with ``area`` and ``landfrac``, which the stores lack.
+    """
+
+    convention: Literal["cesm-stores"]
+    driver: Literal["intake_esm.core.esm_datastore"]
+    args: CatalogueArguments
+    experiments: Annotated[Names, Field(min_length=1)]
+    forcing: str
+    maps: Place
+
+
 class RecordSource(Source):
     """A small real record.
 
@@ -211,15 +243,13 @@ _KINDS: dict[str, type[Source]] = {
     "standard": StandardSource,
     "cesm": CesmSource,
     "cmip6": Cmip6Source,
+    "cesm-stores": CesmStoresSource,
     "record": RecordSource,
 }
 CONVENTIONS = tuple(_KINDS)
 
-_ENTRY: TypeAdapter[StandardSource | CesmSource | Cmip6Source | RecordSource] = TypeAdapter(
-    Annotated[
-        StandardSource | CesmSource | Cmip6Source | RecordSource, Field(discriminator="convention")
-    ]
-)
+_Entry = StandardSource | CesmSource | Cmip6Source | CesmStoresSource | RecordSource
+_ENTRY: TypeAdapter[_Entry] = TypeAdapter(Annotated[_Entry, Field(discriminator="convention")])
 # Keys of an entry other than its metadata.
 _BESIDE = ("driver", "description", "args", "metadata")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpcf.data.catalog import (
     CesmSource,
+    CesmStoresSource,
     Cmip6Source,
     RecordSource,
     Source,
@@ -73,6 +74,8 @@ def open_source(name: str, *, quick: bool = False) -> xr.Dataset:
             dataset = _open_raw(source, lambda: _open_cesm(source))
         case Cmip6Source():
             dataset = _open_raw(source, lambda: _open_cmip6(source))
+        case CesmStoresSource():
+            dataset = _open_raw(source, lambda: _open_cesm_stores(source))
         case _:
             dataset = _open_standard(source, quick)
     choice.check_years(dataset, source.years)
@@ -166,13 +169,23 @@ def _first_cesm(source: CesmSource) -> Piece:
 def _cesm_place(source: CesmSource) -> str:
     from mpcf.data.readers.files import LAYOUT
 
-    return data_place(
-        source,
-        meaning=f"the folder of its data ({LAYOUT}), to the address of an http listing of such a "
-        "folder, or to a manifest (CSV: member, variable, url); and set the phases of "
-        f"'{source.name}' in catalog.yml: the first and last year of warming, and of mitigation, "
-        "net-zero and net removal where the run has them",
+    meaning = (
+        f"the folder of its data ({LAYOUT}), to the address of an http listing of such a "
+        "folder, or to a manifest (CSV: member, variable, url)"
     )
+    if not source.phases:
+        meaning += (
+            f"; and set the phases of '{source.name}' in catalog.yml: the first and last year of "
+            "warming, and of mitigation, net-zero and net removal where the run has them"
+        )
+    return data_place(source, meaning=meaning + _about(source))
+
+
+def _about(source: Source) -> str:
+    """Say what a source is and where it is published, if its entry knows."""
+    if not source.published:
+        return ""
+    return f". What it is: {source.description.rstrip('.')}. Published at {source.published}"
 
 
 def _cesm_kwargs(source: CesmSource) -> dict[str, Any]:
@@ -198,7 +211,32 @@ def _cmip6_runs(source: Cmip6Source) -> tuple[str, str | None, tuple[str, ...], 
     if other := source.catalogue:
         named = variable(other)
         text = other if named is None or os.environ.get(named) else text
-    return resolve(text, source.name), source.model, source.experiments, source.members
+    meaning = (
+        "an intake-esm catalogue (json) of your copy; python -m mpcf catalogue FOLDER writes that "
+        f"of a folder with files of CMIP6 or CMIP7{_about(source)}"
+    )
+    place = resolve(text, source.name, meaning=meaning)
+    return place, source.model, source.experiments, source.members
+
+
+def _open_cesm_stores(source: CesmStoresSource) -> xr.Dataset:
+    from mpcf.data.readers import cesm, cesm_stores, choice
+
+    members = cesm_stores.open_members(*_cesm_stores(source), source.members)
+    return cesm.read(choice.only_years(members, source.years))
+
+
+def _cesm_stores(source: CesmStoresSource) -> tuple[str, str, tuple[str, ...], str]:
+    """Return where a source's catalogue and maps are, and which of its stores are meant."""
+    meaning = f"the path or address of its intake-esm catalogue (json){_about(source)}"
+    place = resolve(source.args.obj, source.name, meaning=meaning)
+    meaning = "a CLM history file of the same grid, which has area and landfrac: the stores do not"
+    return (
+        place,
+        resolve(source.maps, source.name, meaning=meaning),
+        source.experiments,
+        source.forcing,
+    )
 
 
 def input_files(name: str, *, quick: bool = False) -> list[str]:
@@ -232,6 +270,8 @@ def input_files(name: str, *, quick: bool = False) -> list[str]:
         found = _open_raw(source, lambda: _cesm_inputs(source))
     elif isinstance(source, Cmip6Source):
         found = _open_raw(source, lambda: _cmip6_inputs(source))
+    elif isinstance(source, CesmStoresSource):
+        found = _open_raw(source, lambda: _cesm_stores_inputs(source))
     else:
         place = data_place(source, quick=quick)
         # Intake takes a path with these characters for a pattern
@@ -252,6 +292,12 @@ def _cmip6_inputs(source: Cmip6Source) -> list[str]:
     return cmip6_catalogue.input_places(*_cmip6_runs(source))
 
 
+def _cesm_stores_inputs(source: CesmStoresSource) -> list[str]:
+    from mpcf.data.readers import cesm_stores
+
+    return cesm_stores.input_places(*_cesm_stores(source))
+
+
 def _has_synthetic_mark(piece: Piece) -> bool:
     from mpcf.data.readers.fields import own_attributes
 
@@ -260,7 +306,7 @@ def _has_synthetic_mark(piece: Piece) -> bool:
 
 def _is_made_here(source: Source) -> bool:
     """Check whether the book makes a source's data, and so a small ensemble for a quick look."""
-    return not isinstance(source, Cmip6Source) and is_built(source.args.urlpath)
+    return not isinstance(source, (Cmip6Source, CesmStoresSource)) and is_built(source.args.urlpath)
 
 
 def _thin(dataset: xr.Dataset) -> xr.Dataset:

@@ -19,6 +19,7 @@ from mpcf.folders import project_root, write_atomic
 from mpcf.pipeline import absent, chapters, measurements, reference, stamps
 from mpcf.pipeline.contents import pages
 from mpcf.pipeline.runs import Run
+from mpcf.pipeline.source_table import table_of_sources
 
 COSTS = "benchmarks/results/yearly.json"
 
@@ -29,7 +30,7 @@ BANNERS = ("**Demonstration data", "**Data of this page")
 `mpcf.book.chapter.Chapter.banner`."""
 
 _MARKER = re.compile(r"\{(number|sentence|figure-of-run|modules-of)\}`([^`\n]+)`")
-_NAMES = "parameters|costs|needs"
+_NAMES = "parameters|costs|needs|sources"
 _TABLE_MARKER = re.compile(
     rf"^(?:```\{{table-of-({_NAMES})\}}\n```|\{{table-of-({_NAMES})\}})[ \t]*$", re.MULTILINE
 )
@@ -242,7 +243,12 @@ def _table_of_needs() -> str:
     return markdown_table(pd.DataFrame.from_dict(rows, "index").rename_axis("chapter"))
 
 
-_TABLES = {"parameters": _table_of_parameters, "costs": _table_of_costs, "needs": _table_of_needs}
+_TABLES = {
+    "parameters": _table_of_parameters,
+    "costs": _table_of_costs,
+    "needs": _table_of_needs,
+    "sources": table_of_sources,
+}
 
 
 def _complete(notebook, banner: str, footer: str) -> None:

@@ -250,7 +250,7 @@ def field(
     stored = dask.array.from_array(
         _Stored(variable, to, where, months),
         chunks=_chunks(variable),
-        name=_graph_name(piece.path, name, to, months),
+        name=_graph_name(piece.path, f"{piece.member}-{name}", to, months),  # a store may hold many
         asarray=False,
     )
     dims = [renamed.get(d, d) for d in variable.dims]
