@@ -257,7 +257,8 @@ def write_cesm2_le(monthly, folder, last_historical):
     found = {n: xr.concat([own[n] for own in by_name[n]], "member_id") for n in
              ("SOILLIQ", "RAIN", "SNOW")}  # fmt: skip
     air = xr.concat([own["TSA"] for own in by_name["TSA"]], "member_id")
-    found["TREFHT"] = air.where(air < 1e30, 271.0)
+    land = air.where(air < 1e30)
+    found["TREFHT"] = land.fillna(land.mean(["lat", "lon"]))
     liquid = found["SOILLIQ"]
     found["SOILWATER_10CM"] = liquid.isel(levsoi=0, drop=True)
     found["FSNO"] = (found["SNOW"] * 0).where(found["SNOW"] < 1e30, FILL)

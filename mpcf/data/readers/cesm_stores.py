@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from mpcf.data.readers import cesm
 from mpcf.data.readers.choice import only_members
-from mpcf.data.readers.zarr_stores import open_store
 from mpcf.data.readers.fields import Piece
 from mpcf.data.readers.files import is_remote, open_piece
+from mpcf.data.readers.zarr_stores import open_store
 from mpcf.errors import DataError, Unreachable
 
 if TYPE_CHECKING:

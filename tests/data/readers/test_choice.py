@@ -24,7 +24,7 @@ from mpcf.errors import CatalogError, DataError
 from .helpers import assert_same
 
 CESM_NAMES = {"gpp": ["GPP"], "rh": ["HR"], "tsl": ["TSOI"], "mrsfl": ["SOILICE"], "pr": ["SNOW"],
-              "snd": ["SNOW_DEPTH", "SNOWDP"], "mrsll": ["SOILLIQ"]}  # fmt: skip
+              "snd": ["SNOWDP", "SNOW_DEPTH"], "mrsll": ["SOILLIQ"]}  # fmt: skip
 
 
 @pytest.fixture
