@@ -24,13 +24,12 @@ from pydantic import (
     model_validator,
 )
 
+from mpcf.data.catalog_faults import BESIDE, INCOMPLETE, in_words, whole_entry
 from mpcf.data.phases import read_phases
 from mpcf.data.places import check_place, check_text, fill, resolve, variable
 from mpcf.data.variables import MONTHLY
 from mpcf.errors import CatalogError, UnknownSource, suggestion
 from mpcf.folders import project_root
-
-ESM_DRIVER = "intake_esm.core.esm_datastore"
 
 # A template that YAML takes for a mapping, since it is not quoted.
 _BARE_TEMPLATE = re.compile(r"(?m)^[ -]*(?P<key>\w+:) +(?P<text>\{\{[^#\n]*[^#\s])")
@@ -250,8 +249,6 @@ CONVENTIONS = tuple(_KINDS)
 
 _Entry = StandardSource | CesmSource | Cmip6Source | CesmStoresSource | RecordSource
 _ENTRY: TypeAdapter[_Entry] = TypeAdapter(Annotated[_Entry, Field(discriminator="convention")])
-# Keys of an entry other than its metadata.
-_BESIDE = ("driver", "description", "args", "metadata")
 
 
 # ------------------------------------------------------------------------------- reading the file
@@ -369,11 +366,11 @@ def _only(mapping: dict, allowed: tuple[str, ...], where: str) -> None:
 
 def _parse(where: str, name: str, raw: Any) -> Source:
     if not isinstance(raw, dict) or not isinstance(raw.get("metadata"), dict):
-        raise CatalogError(f"{where} must have {', '.join(_BESIDE)}; {_whole_entry('cesm')}")
-    _only(raw, _BESIDE, where)
+        raise CatalogError(f"{where} must have {', '.join(BESIDE)}; {whole_entry('cesm')}")
+    _only(raw, BESIDE, where)
     beside = {"name": name} | {key: value for key, value in raw.items() if key != "metadata"}
     metadata = raw["metadata"]
-    if taken := [key for key in metadata if key in ("name", *_BESIDE)]:
+    if taken := [key for key in metadata if key in ("name", *BESIDE)]:
         raise CatalogError(f"{where}: metadata can't hold {taken[0]!r}")
     try:
         for text in _texts(raw):
@@ -385,78 +382,10 @@ def _parse(where: str, name: str, raw: Any) -> Source:
         faults = error.errors(include_url=False)
         # a misspelt key is also missing under its correct name; report only the misspelling
         misspelt = [fault for fault in faults if fault["type"] == "extra_forbidden"]
-        text = "; ".join(_in_words(fault, metadata) for fault in misspelt or faults)
-        if not misspelt and any(fault["type"] in _INCOMPLETE for fault in faults):
-            text += f"; {_whole_entry(metadata.get('convention'))}"
+        text = "; ".join(in_words(fault, metadata, _KINDS) for fault in misspelt or faults)
+        if not misspelt and any(fault["type"] in INCOMPLETE for fault in faults):
+            text += f"; {whole_entry(metadata.get('convention'))}"
         raise CatalogError(f"{where}: {text}") from error
-
-
-_INCOMPLETE = ("missing", "union_tag_not_found")
-
-
-def _whole_entry(convention: object) -> str:
-    """Show a whole entry as one line of YAML, which can be copied into the catalogue."""
-    import yaml
-
-    arguments: dict = {"urlpath": "/data/my-ensemble"}
-    driver = {"standard": "zarr", "record": "csv", "cmip6": ESM_DRIVER}.get(str(convention))
-    metadata: dict = {
-        "convention": convention if convention in CONVENTIONS else "cesm",
-        "phases": {"warming": [2000, 2050], "mitigation": [2051, 2116], "net-zero": [2117, 2300]},
-        "citation": "whom to cite",
-        "licence": "what is allowed",
-        "is_synthetic": False,
-    }
-    if convention == "cmip6":
-        arguments = {"obj": "/data/catalog.json"}
-        metadata |= {"experiments": ["esm-bell-1000PgC"]}
-    elif convention == "record":
-        metadata |= {"phases": {}, "url": "https://example.org/table.csv", "sha256": "of the file"}
-    entry = {
-        "driver": driver or "netcdf",
-        "description": "my data",
-        "args": arguments,
-        "metadata": metadata,
-    }
-    text = yaml.safe_dump({"mine": entry}, sort_keys=False, default_flow_style=True, width=10_000)
-    return f"a whole entry: {text.strip()[1:-1]}"
-
-
-_IN_WORDS = {
-    "bool_type": "must be true or false, without quotes",
-    "dict_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "string_too_short": "must not be empty",
-    "string_type": "must be a text",
-    "too_short": "needs at least one name",
-    "tuple_type": "must be a list of names",
-}
-
-
-def _in_words(fault: Any, metadata: dict) -> str:
-    """Return one fault that pydantic found as a clause in plain words."""
-    kind, found = fault["type"], fault["input"]
-    key = next((part for part in reversed(fault["loc"][1:]) if isinstance(part, str)), "")
-    if kind == "union_tag_not_found":
-        known = {name for source in _KINDS.values() for name in source.model_fields}
-        for name in (name for name in metadata if name not in known):
-            return f"metadata can't hold {name!r}; {suggestion(name, ['convention'])}"
-        return f"it lacks 'convention'; {suggestion('', CONVENTIONS)}"
-    if kind == "union_tag_invalid":
-        valid = ", ".join(CONVENTIONS)
-        return f"'convention' is {metadata['convention']!r}; valid names: {valid}"
-    if kind == "extra_forbidden":
-        known = [k for k in _KINDS[fault["loc"][0]].model_fields if k not in ("name", *_BESIDE)]
-        return f"metadata can't hold {key!r}; {suggestion(key, known)}"
-    if kind == "invalid_key":
-        return f"a key must be a text, not {found!r}"
-    if kind == "missing":
-        return f"it lacks '{key}'"
-    if kind == "value_error":
-        return f"'{key}': {fault['ctx']['error']}"
-    if kind == "literal_error":
-        return f"'{key}' is {found!r}; allowed: {fault['ctx']['expected']}"
-    return f"'{key}' {_IN_WORDS.get(kind, fault['msg'])}, not {found!r}"
 
 
 def _texts(node: Any) -> list[str]:

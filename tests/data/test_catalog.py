@@ -18,6 +18,7 @@ from mpcf import errors
 from mpcf.book import chapter
 from mpcf.book.source_build import SourceBuild
 from mpcf.data import catalog, records, sources
+from mpcf.data.catalog_faults import ESM_DRIVER
 from mpcf.errors import DataError
 from mpcf.folders import build_dir
 
@@ -217,7 +218,7 @@ def test_every_spelling_of_a_template_leads_to_a_catalogue(
 def a_cmip6_entry(obj, catalogue):
     metadata = {"convention": "cmip6", "experiments": ["demo"], "catalogue": catalogue}
     return an_entry(
-        driver=catalog.ESM_DRIVER, args={"obj": obj}, metadata=an_entry()["metadata"] | metadata
+        driver=ESM_DRIVER, args={"obj": obj}, metadata=an_entry()["metadata"] | metadata
     )
 
 
@@ -236,7 +237,7 @@ def test_an_unset_variable_is_named_with_what_to_set(book, monkeypatch, conventi
     changes = {"args": {"urlpath": place}}
     if convention == "cmip6":
         metadata["experiments"] = ["demo"]
-        changes = {"args": {"obj": place}, "driver": catalog.ESM_DRIVER}
+        changes = {"args": {"obj": place}, "driver": ESM_DRIVER}
     elif convention == "record":
         metadata |= {"url": "http://127.0.0.1:9", "sha256": "0"}
     write_catalogue(book, mine=an_entry(metadata=metadata, **changes))
@@ -431,7 +432,7 @@ def test_a_catalogue_that_is_more_than_plain_entries_is_refused(book, text):
     "changes",
     [
         {"driver": "os.system"},
-        {"driver": catalog.ESM_DRIVER},
+        {"driver": ESM_DRIVER},
         {"metadata": an_entry()["metadata"] | {"experiments": "historical"}},
         {"driver": ["zarr", "csv"]},
         {"parameters": {"member": {"default": "001"}}},

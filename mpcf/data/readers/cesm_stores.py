@@ -7,15 +7,15 @@ catalogue names the stores. They have no cell area and no land fraction.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcf.data.readers import cesm
 from mpcf.data.readers.choice import only_members
+from mpcf.data.readers.esm_tables import open_catalogue
 from mpcf.data.readers.fields import Piece
 from mpcf.data.readers.files import is_remote, open_piece
 from mpcf.data.readers.zarr_stores import open_store
-from mpcf.errors import DataError, Unreachable
+from mpcf.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,16 +160,8 @@ def _stores(place: str, experiments: Sequence[str], forcing: str) -> list[tuple[
 
 
 def _table(place: str) -> tuple[pd.DataFrame, str]:
-    import intake_esm
-
-    if not is_remote(place) and not Path(place).is_file():
-        raise FileNotFoundError(f"there is no catalogue {place}")
-    try:
-        catalogue = intake_esm.esm_datastore(place)
-        table, column = catalogue.df, catalogue.esmcat.assets.column_name
-    except Exception as error:
-        text = f"the catalogue {place} can't be read: {error}"
-        raise (Unreachable if is_remote(place) else DataError)(text) from error
+    catalogue = open_catalogue(place)
+    table, column = catalogue.df, catalogue.esmcat.assets.column_name
     if absent := [name for name in (*COLUMNS, column) if name not in table.columns]:
         raise DataError(
             f"the catalogue {place} has no column {', '.join(absent)}; is it one of CMIP6? Then "

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcf.data.readers.cmip6 import OPTIONAL, REQUIRED, TABLES, WATER, lacking
 from mpcf.data.readers.cmip6_table import KINDS, read_table
+from mpcf.data.readers.esm_tables import table_file
 from mpcf.data.readers.fields import Piece
 from mpcf.data.readers.files import is_remote, natural_order, open_piece
 from mpcf.data.readers.zarr_stores import open_store
@@ -140,26 +138,11 @@ def input_places(
     """
     if is_remote(place):
         return [place]
-    if "://" in (table := _table_file(place)):
+    if "://" in (table := table_file(place)):
         return [place, table]
     chosen = _select(place, model, experiments, members)
     stores = [path for rows in chosen.members.values() for path in rows["path"]]
     return [place, *([table] if table else []), *stores, *chosen.maps["path"]]
-
-
-def _table_file(place: str) -> str:
-    """Return the path of a catalogue's table on disk; empty if the catalogue contains it."""
-    path = Path(place)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no catalogue {place}")
-    try:
-        name = json.loads(path.read_text(encoding="utf-8")).get("catalog_file") or ""
-    except (ValueError, AttributeError) as error:
-        raise DataError(f"{place} is not an intake-esm catalogue: {error}") from error
-    name = os.path.expanduser(name.removeprefix("file://"))
-    if not name or "://" in name:
-        return name
-    return str(Path(name).absolute() if Path(name).exists() else path.absolute().parent / name)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from mpcf.data.readers.cmip6 import TABLES
+from mpcf.data.readers.esm_tables import open_catalogue
 from mpcf.data.readers.files import is_remote, natural_order
 from mpcf.data.variables import MAPS, MONTHLY
-from mpcf.errors import DataError, Unreachable
+from mpcf.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,18 +72,8 @@ def read_table(place: str) -> pd.DataFrame:
     Unreachable
         If its address gives no answer.
     """
-    import intake_esm
-
-    if not is_remote(place) and not Path(place).is_file():
-        raise FileNotFoundError(f"there is no catalogue {place}")
-    try:
-        catalogue = intake_esm.esm_datastore(place)
-        table = catalogue.df
-        assets = catalogue.esmcat.assets
-    except Exception as error:
-        if is_remote(place):
-            raise Unreachable(f"the catalogue {place} can't be read: {error}") from error
-        raise DataError(f"{place} is not an intake-esm catalogue: {error}") from error
+    catalogue = open_catalogue(place)
+    table, assets = catalogue.df, catalogue.esmcat.assets
     table = _with_tables(table.rename(columns=_aliases(table.columns)), place)
     paths = assets.column_name
     if paths == ADDRESS and "zstore" in table.columns:

@@ -247,3 +247,23 @@ def test_an_optional_store_that_cannot_be_opened_is_left_out(catalogue, ensemble
     assert_same(found, ensemble.drop_vars(name))
     assert f"{name} is left out: the store /nowhere" in found.attrs["mpcf_notes"]
     assert name not in found
+
+
+def test_a_table_of_the_same_name_in_the_working_directory_is_not_read(
+    catalogue, tmp_path, monkeypatch
+):
+    place = catalogue()
+    (tmp_path / "desk").mkdir()
+    other = pd.read_csv(tmp_path / "catalog.csv").assign(member_id="r9i1p1f1")
+    other.to_csv(tmp_path / "desk" / "catalog.csv", index=False)
+    expected = read_table(place)
+    monkeypatch.chdir(tmp_path / "desk")
+    pd.testing.assert_frame_equal(read_table(place), expected)
+    assert "r9i1p1f1" not in set(expected["member_id"])
+
+
+def test_a_catalogue_without_its_table_says_where_that_should_be(catalogue, tmp_path):
+    place = catalogue()
+    (tmp_path / "catalog.csv").unlink()
+    with pytest.raises(DataError, match=r"names the table .*catalog\.csv, which is not there"):
+        read_table(place)
