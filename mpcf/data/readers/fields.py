@@ -252,6 +252,8 @@ def field(
         chunks=_chunks(variable),
         name=_graph_name(piece.path, f"{piece.member}-{name}", to, months),  # a store may hold many
         asarray=False,
+        # without it dask reads from each file, of which xarray keeps only some open
+        meta=np.empty((0,) * variable.ndim, "float32"),
     )
     dims = [renamed.get(d, d) for d in variable.dims]
     order = ("time", "depth", "lat", "lon")

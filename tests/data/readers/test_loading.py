@@ -115,3 +115,15 @@ def test_other_values_are_loaded_as_they_are():
     expected = xr.DataArray(np.arange(24.0).reshape(4, 6), dims=("time", "lat"))
     for values in (expected, expected.chunk(time=2), expected.chunk()):
         xr.testing.assert_identical(load(values), expected)
+
+
+def test_opening_a_variable_reads_none_of_it(monkeypatch):
+    """A run of a file for each month has more files than are kept open at a time."""
+    dims, shape = ("time", "lat", "lon"), (1, 2, 2)
+    tas = (dims, np.full(shape, 280.0), {"units": "K"})
+    raw = xr.Dataset({"TSA": tas}, {"lat": [50.0, 60.0], "lon": [0.0, 90.0]})
+    read = []
+    monkeypatch.setattr(fields._Stored, "_read", lambda self, key: read.append(key))
+    lazy = fields.field(Piece("a.nc", "001", raw), "TSA", "K")
+    assert lazy.dtype == np.float32 and lazy.shape == shape
+    assert read == []
