@@ -299,7 +299,8 @@ def test_a_disk_that_is_full_for_the_site(book, small_disk, capsys):
 @pytest.mark.parametrize("layout", __main__.LAYOUTS)
 def test_a_disk_that_is_full_for_exported_data(small_disk, monthly, layout):
     rng = np.random.default_rng(0)
-    wide = monthly.isel(lon=np.resize([0, 1], 2000)).assign_coords(lon=np.linspace(-9, 9, 2000))
+    wide = monthly.isel(lat=[0, 0], lon=np.resize([0, 1], 1000))
+    wide = wide.assign_coords(lat=[60.0, 64.0], lon=np.linspace(-9, 9, 1000))
     wide["gpp"] = wide["gpp"] * rng.random(wide["gpp"].shape)
     with pytest.raises(SystemFault, match=NO_SPACE) as fault:
         export(wide, small_disk / "out", layout, {})

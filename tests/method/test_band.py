@@ -46,11 +46,12 @@ def test_the_band_finds_a_planted_effect_that_trends_hide():
 
 def test_the_band_is_the_raw_trend_of_filtered_series():
     rng = np.random.default_rng(3)
-    y = xr.DataArray(rng.normal(size=(3, 60)), {"year": range(60)}, ("member", "year"))
+    y = xr.DataArray(rng.normal(size=(5, 60)), {"year": range(60)}, ("member", "year"))
     x = xr.DataArray(
-        rng.normal(size=(2, 3, 60)), {"year": range(60)}, ("predictor", "member", "year")
+        rng.normal(size=(2, 5, 60)), {"year": range(60)}, ("predictor", "member", "year")
     )
-    direct, by_hand = fit(y, x, DECADAL_BAND), fit(band_pass(y), band_pass(x), "raw trend")
+    direct = fit(y, x, DECADAL_BAND)
+    by_hand = fit(band_pass(y), band_pass(x), "raw trend", errors="cluster")
     np.testing.assert_allclose(direct["b"], by_hand["b"], rtol=1e-12)
     np.testing.assert_allclose(direct["se"], by_hand["se"], rtol=1e-12)
     np.testing.assert_allclose(transform(y, DECADAL_BAND).mean("year"), 0.0, atol=1e-12)

@@ -67,6 +67,10 @@ def planted_months():
     for name, values in {"tsl": soil, "tas": air}.items():
         planted = data[name] * 0.05 + values * 0.95
         data[name] = planted.transpose(*data[name].dims).assign_attrs(units="K")
+    water, is_thawed = data["mrsll"] + data["mrsfl"], data["tsl"] > 273.15
+    for name, share in {"mrsll": (1.0, 0.1), "mrsfl": (0.0, 0.9)}.items():
+        planted = water * xr.where(is_thawed, *share)
+        data[name] = planted.transpose(*data[name].dims).assign_attrs(data[name].attrs)
     return data
 
 

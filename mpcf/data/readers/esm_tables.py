@@ -42,13 +42,12 @@ def open_catalogue(place: str) -> intake_esm.esm_datastore:
     """
     import intake_esm
 
+    table = "" if is_remote(place) else table_file(place)
     try:
-        if is_remote(place) or not (table := table_file(place)) or "://" in table:
+        if not table or "://" in table:
             return intake_esm.esm_datastore(place)
         document = _document(place) | {"catalog_file": table}
         return intake_esm.esm_datastore({"esmcat": document, "df": _frame(table)})
-    except (DataError, FileNotFoundError):
-        raise
     except Exception as error:
         if is_remote(place):
             raise Unreachable(f"the catalogue {place} can't be read: {error}") from error
