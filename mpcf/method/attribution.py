@@ -108,40 +108,47 @@ def period_carbon(
 
 
 def moisture_lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) -> xr.DataArray:
-    r"""Return how far moisture's contribution is ahead of the others, by sign and by size.
+    r"""Return how far moisture's contribution is ahead of each other one, by sign and by size.
 
-    .. math:: C_M - \min_{x \ne M} C_x \quad \text{and} \quad |C_M| - \max_{x \ne M} |C_x| .
+    .. math:: C_M - C_x \quad \text{and} \quad |C_M| - |C_x| , \qquad x \ne M .
+
+    Moisture is ahead of all if it is ahead of each: every difference is judged on its own (an
+    intersection-union test). The difference from the lowest contribution would have an error that
+    depends on which one that is, in a resample as well, where two are close.
 
     Parameters
     ----------
     parts : DataArray (predictor, ...)
         Contributions; ``residual`` and ``total`` do not compete.
     ranked_by : DataArray (predictor, ...), optional
-        Contributions that decide which other predictor is the lowest and which the largest, and
-        which sign each has; by default `parts`.
+        Contributions that decide which sign each has; by default `parts`.
 
     Returns
     -------
     DataArray (predictor, ...)
-        ``lead``, below zero where moisture's contribution is the lowest, and ``lead by size``,
-        above zero where it is the largest in size.
+        ``less <x>``, below zero where moisture's contribution is lower than that of predictor x,
+        and ``size less <x>``, above zero where it is larger in size.
+
+    References
+    ----------
+    Berger 1982, doi 10.1080/00401706.1982.10487790.
+
+    Examples
+    --------
+    >>> parts = xr.DataArray([-3.0, 1.0, -2.0], {"predictor": ["moisture", "temperature", "snow"]})
+    >>> moisture_lead(parts)["predictor"].values.tolist()[1:3]
+    ['less snow', 'size less temperature']
+    >>> moisture_lead(parts).values
+    array([-4., -1.,  2.,  1.])
     """
-    ranked_by = parts if ranked_by is None else ranked_by
-    known = ranked_by["predictor"].values
-    others = [p for p in known if p not in ("moisture", "residual", "total")]
-    rivals, sizes = ranked_by.sel(predictor=others), parts * np.sign(ranked_by)
-    # idxmin needs a value everywhere; where nothing was fitted, the lead is NaN anyway
-    lowest = rivals.fillna(np.inf).idxmin("predictor")
-    largest = abs(rivals).fillna(0.0).idxmax("predictor")
-    ahead = {
-        name: part.sel(predictor="moisture", drop=True)
-        - part.sel(predictor=rival).drop_vars("predictor")
-        for name, part, rival in (
-            ("lead", parts, lowest),
-            ("lead by size", sizes, largest),
-        )
-    }
-    return xr.concat(ahead.values(), xr.Variable("predictor", list(ahead)))
+    sizes = parts * np.sign(parts if ranked_by is None else ranked_by)
+    others = [p for p in parts["predictor"].values if p not in ("moisture", "residual", "total")]
+    found = {}
+    for prefix, values in (("less", parts), ("size less", sizes)):
+        own = values.sel(predictor="moisture", drop=True)
+        for name in others:
+            found[f"{prefix} {name}"] = own - values.sel(predictor=name, drop=True)
+    return xr.concat(found.values(), xr.Variable("predictor", list(found)))
 
 
 def with_lead(parts: xr.DataArray, ranked_by: xr.DataArray | None = None) -> xr.DataArray:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mpcf.book.numbers import interval
 from mpcf.errors import DataError
@@ -186,15 +188,28 @@ def test_a_turned_sign_turns_the_verdict():
     assert moisture(1) == SUPPORTED and moisture(-1) == CONTRADICTED
 
 
-def test_lead_is_moisture_less_the_lowest_and_the_largest_other():
+def test_lead_is_moisture_less_each_other_and_in_size():
     parts = xr.DataArray(
         [-3.0, 2.0, -1.0, -9.0], {"predictor": ["moisture", "temperature", "snow", "residual"]}
     )
-    assert moisture_lead(parts).values.tolist() == [-3.0 + 1.0, 3.0 - 2.0]
-    assert moisture_lead(-parts).values.tolist() == [3.0 + 2.0, 3.0 - 2.0]
+    names = ["less temperature", "less snow", "size less temperature", "size less snow"]
+    assert moisture_lead(parts)["predictor"].values.tolist() == names
+    assert moisture_lead(parts).values.tolist() == [-5.0, -2.0, 1.0, 2.0]
+    assert moisture_lead(-parts).values.tolist() == [5.0, 2.0, 1.0, 2.0]
     influence = xr.DataArray([0.1, 0.4, 0.2], {"predictor": ["moisture", "temperature", "snow"]})
     # moisture and snow are negative, so more of them is less in size
-    np.testing.assert_allclose(moisture_lead(influence, ranked_by=parts), [0.1 - 0.2, -0.1 - 0.4])
+    found = moisture_lead(influence, ranked_by=parts)
+    np.testing.assert_allclose(found, [-0.3, -0.1, -0.1 - 0.4, -0.1 + 0.2])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-5, 5), min_size=3, max_size=5))
+def test_moisture_is_ahead_of_all_where_it_is_ahead_of_each(values):
+    names = ["moisture", "temperature", "precipitation", "co2", "snow"][: len(values)]
+    lead = moisture_lead(xr.DataArray(values, {"predictor": names}))
+    ahead, size = (lead[: len(values) - 1], lead[len(values) - 1 :])
+    assert (ahead < 0).all() == (values[0] < min(values[1:]))
+    assert (size > 0).all() == (abs(values[0]) > max(map(abs, values[1:])))
 
 
 def test_shared_error_of_one_cell_is_that_of_its_fit():
@@ -397,8 +412,8 @@ def test_blocks_of_years_judge_the_lead_and_leave_the_total_alone():
         assert float(abs(out["se"].sel(predictor="total")).max()) < 1e-12
         drawn = out["estimate"].sel(predictor=["moisture", "temperature"])
         ahead = drawn.sel(predictor="moisture") - drawn.sel(predictor="temperature")
-        np.testing.assert_allclose(out["estimate"].sel(predictor="lead"), ahead)
-        assert (out["se"].sel(predictor="lead") > 0).all()
+        np.testing.assert_allclose(out["estimate"].sel(predictor="less temperature"), ahead)
+        assert (out["se"].sel(predictor="less temperature") > 0).all()
 
 
 def test_a_draw_that_leaves_a_predictor_constant_is_not_fitted():
